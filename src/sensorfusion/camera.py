@@ -1,0 +1,125 @@
+"""Camera: which pixel sees which ray."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.distortion import NO_DISTORTION, Distortion
+from sensorfusion.errors import CalibrationError
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera with x right, y down, z forward and pixel centres at integers.
+
+    A picture covers ``-0.5 <= u < width - 0.5`` and ``-0.5 <= v < height - 0.5``.
+
+    Attributes
+    ----------
+    name : str
+        Name of the camera and of its coordinate system.
+    width, height : int
+        Pixels.
+    fx, fy, cx, cy : float
+        Focal lengths and principal point, pixels.
+    distortion : Distortion
+
+    Raises
+    ------
+    CalibrationError
+        If a size or a focal length is not positive, a value is not finite, or the principal
+        point lies farther than one picture outside the picture.
+
+    References
+    ----------
+    Hartley and Zisserman, "Multiple View Geometry", 2nd ed., section 6.1.
+    """
+
+    name: str
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: Distortion = NO_DISTORTION
+
+    def __post_init__(self) -> None:
+        values = (self.fx, self.fy, self.cx, self.cy)
+        if (
+            self.width < 1
+            or self.height < 1
+            or not np.isfinite(values).all()
+            or min(values[:2]) <= 0
+        ):
+            msg = (
+                f"camera {self.name!r}: {self.width}x{self.height} pixels, fx {self.fx}, fy "
+                f"{self.fy}, cx {self.cx}, cy {self.cy}; sizes and focal lengths must be positive"
+            )
+            raise CalibrationError(msg)
+        if not (-self.width <= self.cx <= 2 * self.width) or not (
+            -self.height <= self.cy <= 2 * self.height
+        ):
+            msg = (
+                f"camera {self.name!r}: principal point ({self.cx}, {self.cy}) lies far outside "
+                f"the {self.width}x{self.height} picture; do the intrinsics belong to another size?"
+            )
+            raise CalibrationError(msg)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the 3x3 matrix that takes normalised coordinates to pixels, float64."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+
+    def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the pixels that see points, inside the picture or not.
+
+        Parameters
+        ----------
+        points : ndarray of float, shape (..., 3)
+            Metres, in this camera's coordinate system.
+
+        Returns
+        -------
+        ndarray of float64, shape (..., 2)
+            (u, v) pixels; NaN for points that are not in front of the camera and for those
+            beyond the angle at which the distortion model stops being one to one.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        z = points[..., 2:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xy = np.where(z > 0, points[..., :2] / z, np.nan)
+        return np.asarray(self.distortion.distort(xy) * (self.fx, self.fy) + (self.cx, self.cy))
+
+    def unproject(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the rays (x / z, y / z) that pixels see, the inverse of :meth:`project`.
+
+        Parameters
+        ----------
+        pixels : ndarray of float, shape (..., 2)
+            (u, v) pixels.
+
+        Returns
+        -------
+        ndarray of float64, shape (..., 2)
+            Multiply by depth z in metres for x and y in metres.
+        """
+        xy = (np.asarray(pixels, dtype=np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)
+        return self.distortion.undistort(xy)
+
+
+@lru_cache(maxsize=16)
+def ray_table(camera: Camera) -> NDArray[np.float32]:
+    """Return the ray of every pixel of a camera, computed once.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width, 2)
+        (x / z, y / z), lens distortion undone; NaN where the model has no ray. Read-only.
+    """
+    u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    table = camera.unproject(np.stack([u, v], axis=-1)).astype(np.float32)
+    table.flags.writeable = False
+    return table

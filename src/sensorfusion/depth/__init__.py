@@ -1,0 +1,1 @@
+"""Stage 3. Depth: any measurement becomes absolute depth in metres."""

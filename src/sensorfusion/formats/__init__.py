@@ -1,0 +1,1 @@
+"""Byte-level codecs without meaning, used by drivers and core alike."""

@@ -1,0 +1,51 @@
+"""Frame: what a source delivers for one instant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sensorfusion.depth_map import DepthMap, RawDepth
+from sensorfusion.image import Image
+
+Measurement = RawDepth | DepthMap
+"""What measured the scene: a union, so that mypy names each stage that forgot one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One capture: a depth measurement and the pictures that belong to it.
+
+    Attributes
+    ----------
+    index : int
+        Number of the frame in its source, from 0.
+    timestamp_ns : int
+        Instant of the measurement.
+    sensor : str
+        Name of the measuring camera in the rig.
+    measurement : RawDepth or DepthMap
+    images : mapping of str to Image
+        By camera name; may be empty.
+    """
+
+    index: int
+    timestamp_ns: int
+    sensor: str
+    measurement: Measurement
+    images: Mapping[str, Image] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One measurement or picture of one sensor, before anything is paired.
+
+    Attributes
+    ----------
+    stream : str
+        Name of the stream, as in ``info``.
+    timestamp_ns : int
+    data : RawDepth, DepthMap or Image
+    """
+
+    stream: str
+    timestamp_ns: int
+    data: Measurement | Image

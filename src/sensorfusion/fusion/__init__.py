@@ -1,0 +1,1 @@
+"""Stage 6. Fusion: depth maps become one volume."""

@@ -1,0 +1,1 @@
+"""Stage 7. Mesh: the volume becomes a surface."""

@@ -1,0 +1,1 @@
+"""Stage 4. Odometry: where the camera is."""

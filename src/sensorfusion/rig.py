@@ -1,0 +1,61 @@
+"""Rig: the cameras of a device and how they sit to each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sensorfusion.camera import Camera
+from sensorfusion.errors import CalibrationError
+from sensorfusion.transform import RigidTransform
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """Cameras, and the transforms that connect their coordinate systems.
+
+    Attributes
+    ----------
+    cameras : mapping of str to Camera
+        By name; the name is also that of the coordinate system.
+    transforms : tuple of RigidTransform
+        A tree (or more) of ``T_a_b`` over the names; directions are free.
+
+    Raises
+    ------
+    CalibrationError
+        If a key is not its camera's name, or the transforms leave a camera unconnected.
+    """
+
+    cameras: Mapping[str, Camera]
+    transforms: tuple[RigidTransform, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for name, camera in self.cameras.items():
+            if name != camera.name:
+                msg = f"rig: camera {camera.name!r} stands under the name {name!r}"
+                raise CalibrationError(msg)
+        names = list(self.cameras)
+        for name in names[1:]:
+            self.transform(names[0], name)
+
+    def transform(self, target: str, source: str) -> RigidTransform:
+        """Return ``T_target_source``, chained over the rig's transforms.
+
+        Raises
+        ------
+        CalibrationError
+            If nothing connects the two.
+        """
+        reached = {source: RigidTransform.identity(source, source)}
+        waiting = [source]
+        while waiting and target not in reached:
+            here = waiting.pop()
+            for link in self.transforms:
+                step = link if link.source == here else link.inverse()
+                if step.source == here and step.target not in reached:
+                    reached[step.target] = step @ reached[here]
+                    waiting.append(step.target)
+        if target not in reached:
+            known = ", ".join(link.name for link in self.transforms) or "none"
+            msg = f"rig: nothing connects {source!r} to {target!r}; transforms known: {known}"
+            raise CalibrationError(msg)
+        return reached[target]

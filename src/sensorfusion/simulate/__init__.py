@@ -1,0 +1,1 @@
+"""Scenes and sensors with exact truth."""

@@ -1,0 +1,122 @@
+"""What a driver must offer: the Protocols of stage 1."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.frame import Frame, Sample
+from sensorfusion.rig import Rig
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.triangle_mesh import TriangleMesh
+
+
+@dataclass(slots=True)
+class Losses:
+    """What a source could not deliver, counted; final after the last frame.
+
+    Attributes
+    ----------
+    unpaired : dict of str to int
+        Samples of each stream that found no partner in time.
+    dropped : dict of str to int
+        Frames that exist in the recording but could not be delivered, by reason.
+    """
+
+    unpaired: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a location knows to be true, for evaluation.
+
+    Attributes
+    ----------
+    trajectory : Trajectory or None
+        ``T_world_camera`` of the depth camera.
+    mesh : TriangleMesh or None
+        The surface that the recording saw, in the same world.
+    """
+
+    trajectory: Trajectory | None = None
+    mesh: TriangleMesh | None = None
+
+
+class FrameSource(Protocol):
+    """An open recording or camera: frames in order of time."""
+
+    rig: Rig
+    """Cameras and the transforms between them, known as soon as the source is open."""
+    trajectory: Trajectory | None
+    """Poses that the recording holds, ``T_world_camera`` of the depth camera, or None."""
+    down_world: NDArray[np.float64] | None
+    """Unit vector (3,) that points down in the world of ``trajectory``, or None."""
+    losses: Losses
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the paired frames in order of time."""
+
+    @abstractmethod
+    def samples(self) -> Iterator[Sample]:
+        """Yield every sample of every sensor in order of time, paired or not."""
+
+    def close(self) -> None:
+        """Release the camera or file; by default there is nothing to release."""
+        return
+
+    def __enter__(self) -> Self:
+        """Return the open source."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close on the way out, error or not."""
+        self.close()
+
+
+@runtime_checkable
+class SeekableFrameSource(FrameSource, Protocol):
+    """A recording: its frames are counted and can be read by index, from any thread."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of paired frames."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Frame:
+        """Return frame ``index`` (0 to len - 1) without reading those before it."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the paired frames in order of time."""
+        for index in range(len(self)):
+            yield self[index]
+
+
+class Driver(Protocol):
+    """A way to open one kind of camera or recording.
+
+    Register the class under the entry-point group ``sensorfusion.drivers``. Importing its module
+    must be cheap: import a vendor library inside ``open``. A driver may add keyword-only
+    parameters with types and defaults to ``open``; they become its options (``-o key=value``).
+    """
+
+    summary: str
+
+    @abstractmethod
+    def can_open(self, location: str) -> bool:
+        """Say whether ``location`` is ours: cheap, by content, without raising."""
+
+    @abstractmethod
+    def open(self, location: str) -> FrameSource:
+        """Open ``location``, or raise ``SourceError``."""
+
+    def truth(self, location: str) -> Truth:
+        """Read what ``location`` knows to be true, and only that (poses need no intrinsics).
+
+        May take the same keyword-only options as ``open``.
+        """
+        return Truth()
