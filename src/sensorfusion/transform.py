@@ -220,7 +220,7 @@ def rotation_from_vector(rotation_vector_rad: NDArray[np.float64]) -> NDArray[np
     angle_rad = float(np.linalg.norm(rotation_vector_rad))
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     if angle_rad < 1e-8:
-        return np.eye(3) + cross + 0.5 * cross @ cross
+        return np.asarray(np.eye(3) + cross + 0.5 * cross @ cross)
     sine = np.sin(angle_rad) / angle_rad
     versine = (1.0 - np.cos(angle_rad)) / angle_rad**2
     return np.asarray(np.eye(3) + sine * cross + versine * cross @ cross)
