@@ -124,7 +124,7 @@ def _depth_unit_m(content: dict[str, object], path: Path) -> float | None:
     scale = content.get("depth_scale")
     if scale is None:
         return None
-    if not isinstance(scale, int | float) or not _is_number(scale) or scale <= 0:
+    if not isinstance(scale, int | float) or not _is_number(scale) or scale < 1:
         raise _refused(path, f"depth_scale {scale!r}")
     return 1.0 / scale
 

@@ -1,0 +1,101 @@
+"""Open3D and Redwood: ``depth/`` beside ``color/``, ``image/`` or ``rgb/``, paired by number.
+
+``color/00012.jpg`` belongs to ``depth/00012.png``, whatever else is missing. Depth in
+millimetres unless the intrinsics file says otherwise. There are no time stamps: picture N stands
+at N / 30 s, a nominal time. In SUN3D and Redwood's object scans the names are
+``NUMBER-MICROSECONDS`` and each stream counts for itself: there the time pairs them.
+
+References
+----------
+Open3D's reconstruction system (folder layout); Choi et al., "A large dataset of object scans",
+2016; Xiao et al., "SUN3D", ICCV 2013 (names with microseconds).
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from sensorfusion.errors import SourceError
+from sensorfusion_drivers.rgbd_folder.listing import (
+    Listing,
+    Picture,
+    file_names,
+    in_order,
+    without_poses,
+)
+from sensorfusion_drivers.rgbd_folder.seven_scenes import nominal_time_ns
+from sensorfusion_drivers.rgbd_folder.tum import PAIR_TOLERANCE_NS
+
+_COLOR_FOLDERS = ("color", "image", "rgb")
+_COLOR = re.compile(r".*\.(?:jpg|jpeg|png)", re.IGNORECASE)
+_DEPTH = re.compile(r".*\.png", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:.*\D)?(\d{1,9})\D*", re.ASCII)
+_SECONDS = re.compile(r"\d+\.\d+", re.ASCII)
+_NUMBER_MICROSECONDS = re.compile(r"\d+-(\d{12,15})", re.ASCII)
+_UNIT_M = 0.001
+
+
+def is_numbered(folder: Path) -> bool:
+    """Say whether a folder holds ``depth/`` and a colour folder with numbered pictures."""
+    return bool(_numbered(folder, "depth", _DEPTH) and _color_folders(folder))
+
+
+def list_numbered(folder: Path) -> Listing:
+    """List the pictures; a missing one leaves its partner unpaired and all others paired."""
+    color_folders = _color_folders(folder)
+    if len(color_folders) > 1:
+        msg = (
+            f"{folder}: colour pictures stand in {' and '.join(color_folders)}; expected one "
+            "colour folder; move the others away"
+        )
+        raise SourceError(msg)
+    streams = ((folder / "depth", _DEPTH), (folder / color_folders[0], _COLOR))
+    files = [
+        [path / name for name in file_names(path) if kind.fullmatch(name)] for path, kind in streams
+    ]
+    timed = all(_NUMBER_MICROSECONDS.fullmatch(path.stem) for paths in files for path in paths)
+    time_of = _time_in_name_ns if timed else _time_of_number_ns
+    (depth, bad_depth), (color, bad_color) = (_pictures(paths, time_of) for paths in files)
+    return Listing(
+        depth,
+        color,
+        PAIR_TOLERANCE_NS if timed else 0,
+        _UNIT_M,
+        without_poses,
+        bad_depth + bad_color,
+    )
+
+
+def _color_folders(folder: Path) -> list[str]:
+    return [name for name in _COLOR_FOLDERS if _numbered(folder, name, _COLOR)]
+
+
+def _numbered(folder: Path, name: str, kind: re.Pattern[str]) -> bool:
+    path = folder / name
+    return path.is_dir() and any(
+        kind.fullmatch(file) and _time_of_number_ns(path / file) is not None
+        for file in file_names(path)
+    )
+
+
+def _pictures(
+    paths: list[Path], time_of: Callable[[Path], int | None]
+) -> tuple[tuple[Picture, ...], int]:
+    """Return the pictures of a stream, and how many names say nothing."""
+    pictures = []
+    for path in paths:
+        timestamp_ns = time_of(path)
+        if timestamp_ns is not None:
+            pictures.append(Picture(timestamp_ns, path))
+    return in_order(pictures), len(paths) - len(pictures)
+
+
+def _time_of_number_ns(path: Path) -> int | None:
+    # A time stamp in seconds is not a number of a picture: TUM's folders without their lists.
+    match = None if _SECONDS.fullmatch(path.stem) else _NUMBER.fullmatch(path.stem)
+    return nominal_time_ns(int(match[1])) if match else None
+
+
+def _time_in_name_ns(path: Path) -> int | None:
+    match = _NUMBER_MICROSECONDS.fullmatch(path.stem)
+    return int(match[1]) * 1000 if match else None
