@@ -1,0 +1,159 @@
+"""An RGB-D sensor that sees a scene without any error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.camera import Camera, ray_table
+from sensorfusion.distortion import Distortion
+from sensorfusion.rig import Rig
+from sensorfusion.simulate._kernels import shade
+from sensorfusion.simulate.scene import Scene
+from sensorfusion.transform import RigidTransform, rotation_from_vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What every pixel of a camera hits.
+
+    Attributes
+    ----------
+    camera : Camera
+    z_m : ndarray of float32, shape (H, W)
+        Metres along the optical axis; 0 where the pixel has no ray or hits nothing.
+    cosine : ndarray of float32, shape (H, W)
+        Of the angle between the ray and the surface normal, 0 (grazing) to 1.
+    points : ndarray of float32, shape (H, W, 3)
+        Metres, world coordinates.
+    normals : ndarray of float32, shape (H, W, 3)
+        Unit vectors, world coordinates.
+    triangles : ndarray of int32, shape (H, W)
+        Index of the triangle, -1 for none.
+    """
+
+    camera: Camera
+    z_m: NDArray[np.float32]
+    cosine: NDArray[np.float32]
+    points: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+class Eye:
+    """Casts the rays of cameras onto triangles; may be used by several threads at once.
+
+    Parameters
+    ----------
+    vertices : ndarray of float32, shape (N, 3)
+        Metres, world coordinates.
+    triangles : ndarray of int32, shape (M, 3)
+
+    References
+    ----------
+    Wald et al., "Embree", ACM TOG 2014, as ``open3d.t.geometry.RaycastingScene``.
+    """
+
+    def __init__(self, vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
+        import open3d as o3d
+
+        self._tensor = o3d.core.Tensor.from_numpy
+        self._scene = o3d.t.geometry.RaycastingScene()
+        self._scene.add_triangles(self._tensor(vertices), self._tensor(triangles.astype(np.uint32)))
+        # The first cast builds the search tree; later ones only read it, from any thread.
+        self._scene.cast_rays(self._tensor(np.ones((1, 6), dtype=np.float32)))
+
+    def look(self, camera: Camera, T_world_camera: RigidTransform) -> View:
+        """Return what each pixel of a camera hits, each along its true, distorted ray."""
+        xy = ray_table(camera)
+        seen = np.isfinite(xy).all(axis=-1)
+        rotation = T_world_camera.rotation.astype(np.float32)
+        rays = np.empty((*xy.shape[:2], 6), dtype=np.float32)
+        rays[..., :3] = T_world_camera.translation_m
+        # Not normalised: a ray of (x / z, y / z, 1) reaches its hit after exactly z.
+        rays[..., 3:] = np.nan_to_num(xy) @ rotation[:, :2].T + rotation[:, 2]
+        hit = self._scene.cast_rays(self._tensor(rays))
+        z_m = hit["t_hit"].numpy()
+        seen &= np.isfinite(z_m)
+        z_m = np.where(seen, z_m, np.float32(0))
+        directions = rays[..., 3:]
+        normals = hit["primitive_normals"].numpy()
+        cosine = np.abs(np.einsum("ijk,ijk->ij", directions, normals))
+        cosine /= np.sqrt(np.einsum("ijk,ijk->ij", directions, directions))
+        points = rays[..., :3] + z_m[..., None] * directions
+        triangles = np.where(seen, hit["primitive_ids"].numpy().astype(np.int32), -1)
+        return View(camera, z_m, cosine, points, normals, triangles)
+
+
+class RgbdSensor:
+    """A depth camera and a colour camera, moved through a scene as one.
+
+    Parameters
+    ----------
+    scene : Scene
+    rig : Rig
+        With the cameras "depth" and "color".
+    """
+
+    def __init__(self, scene: Scene, rig: Rig) -> None:
+        self.scene = scene
+        self.rig = rig
+        self._T_depth_color = rig.transform("depth", "color")
+        self._eye = Eye(scene.mesh.vertices, scene.mesh.triangles)
+
+    def depth(self, T_world_depth: RigidTransform) -> View:
+        """Return what the depth camera sees, exact to float32."""
+        return self._eye.look(self.rig.cameras["depth"], T_world_depth)
+
+    def color(self, T_world_depth: RigidTransform) -> NDArray[np.uint8]:
+        """Return the picture of the colour camera, uint8 (H, W, 3) red, green, blue."""
+        camera = self.rig.cameras["color"]
+        view = self._eye.look(camera, T_world_depth @ self._T_depth_color)
+        owners = np.where(view.triangles >= 0, self.scene.solid_of_triangle[view.triangles], -1)
+        # A pixel covers this much of a surface, which sets the finest texture that it can show.
+        footprints_m = view.z_m / np.float32(camera.fx * np.sqrt(0.5)) + np.float32(1e-6)
+        colors = shade(
+            view.points.reshape(-1, 3),
+            view.normals.reshape(-1, 3),
+            owners.astype(np.int32).ravel(),
+            footprints_m.ravel(),
+            self.scene.solids,
+        )
+        return np.asarray(colors).reshape(camera.height, camera.width, 3)
+
+
+def d435_rig(scale: float = 1.0) -> Rig:
+    """Return a rig like that of a RealSense D435: rectified depth, a wider-spaced colour camera.
+
+    Depth is 640x480 with 79 degrees across, colour 848x480 with 69 degrees across, 15 mm to the
+    right, turned by 0.4 degrees in all, with a lens of the model ``inverse_brown_conrady``.
+
+    Parameters
+    ----------
+    scale : float
+        Fraction of the resolution, above 0.
+    """
+    lens = Distortion("inverse_brown_conrady", (0.14, -0.42, 0.0007, -0.0009, 0.38))
+    depth = _scaled(Camera("depth", 640, 480, 385.7, 385.7, 321.3, 238.6), scale)
+    color = _scaled(Camera("color", 848, 480, 612.4, 611.9, 427.2, 243.1, lens), scale)
+    T_depth_color = np.eye(4)
+    T_depth_color[:3, :3] = rotation_from_vector(np.array([0.004, -0.005, 0.003]))
+    T_depth_color[:3, 3] = 0.0150, 0.0003, 0.0002
+    cameras = {"depth": depth, "color": color}
+    return Rig(cameras, (RigidTransform("depth", "color", T_depth_color),))
+
+
+def _scaled(camera: Camera, scale: float) -> Camera:
+    """Return the camera at another resolution; pixel centres stand at integers in both."""
+    width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+    sx, sy = width / camera.width, height / camera.height
+    return Camera(
+        camera.name,
+        width,
+        height,
+        camera.fx * sx,
+        camera.fy * sy,
+        (camera.cx + 0.5) * sx - 0.5,
+        (camera.cy + 0.5) * sy - 0.5,
+        camera.distortion,
+    )
