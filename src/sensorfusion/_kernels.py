@@ -1,0 +1,59 @@
+"""Numba kernels shared by stages: the table from block coordinates to buffer indices.
+
+Open addressing with linear probing: ``keys`` int64 (power of two,), -1 where free, and ``values``
+int32 of the same length.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+EMPTY = np.int64(-1)
+_SCRAMBLE = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
+_BIAS = 1 << 20
+
+
+@njit(cache=True, nogil=True)
+def pack(x: int, y: int, z: int) -> int:
+    """Return the key of a block coordinate, each part within +-2^20; keys sort as (x, y, z)."""
+    return ((np.int64(x) + _BIAS) << 42) | ((np.int64(y) + _BIAS) << 21) | (np.int64(z) + _BIAS)
+
+
+@njit(cache=True, nogil=True)
+def find_slot(keys: NDArray[Any], key: int) -> int:
+    """Return the slot that holds a key, or the free slot that it would take."""
+    mask = keys.shape[0] - 1
+    slot = ((key * _SCRAMBLE) >> 32) & mask
+    while keys[slot] != EMPTY and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit(cache=True, nogil=True)
+def insert_all(
+    keys: NDArray[Any], values: NDArray[Any], new_keys: NDArray[Any], indices: NDArray[Any]
+) -> None:
+    """Enter block keys int64 (N,) and their buffer indices int32 (N,) in a table."""
+    for n in range(new_keys.shape[0]):
+        slot = find_slot(keys, new_keys[n])
+        keys[slot] = new_keys[n]
+        values[slot] = indices[n]
+
+
+@njit(cache=True, nogil=True)
+def look_up(keys: NDArray[Any], values: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
+    """Return the buffer index of each wanted key, int32 (N,), -1 where there is none."""
+    found = np.empty(wanted.shape[0], np.int32)
+    for n in range(wanted.shape[0]):
+        slot = find_slot(keys, wanted[n])
+        found[n] = values[slot] if keys[slot] == wanted[n] else -1
+    return found
+
+
+def unpack(keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the block coordinates of keys, int32 (N, 3)."""
+    mask = (1 << 21) - 1
+    parts = np.stack([keys >> 42, (keys >> 21) & mask, keys & mask], axis=-1)
+    return (parts - _BIAS).astype(np.int32)

@@ -1,0 +1,138 @@
+"""Every setting of the path: its unit, default and range."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sensorfusion.errors import ConfigError
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        msg = f"{name} is {value}; expected a value from {low} to {high}"
+        raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthSettings:
+    """Settings of the depth stage.
+
+    Attributes
+    ----------
+    near_m : float
+        Nearer measurements are ignored, metres.
+    far_m : float
+        Farther measurements are ignored, metres.
+    flying_pixel_filter : bool
+        Remove pixels that hang between a near edge and what is behind it.
+    """
+
+    near_m: float = 0.1
+    far_m: float = 4.0
+    flying_pixel_filter: bool = True
+
+    def __post_init__(self) -> None:
+        _check("depth.far_m", self.far_m, 0.05, 1000.0)
+        _check("depth.near_m", self.near_m, 0.0, self.far_m)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSettings:
+    """Settings of the odometry stage.
+
+    Attributes
+    ----------
+    voxel_size_m : float
+        Voxel edge of the volume that frames are tracked against, metres; a finer
+        ``fusion.voxel_size_m`` is fused into a volume of its own.
+    smallest_overlap : float
+        Share of a frame's depth that must lie on known surface, 0 to 1.
+    largest_contradiction : float
+        Share of it that may lie where the model has seen empty space, 0 to 1.
+    largest_residual_m : float
+        Robust distance between a frame and the surface it was placed on, metres at 1 m depth;
+        it may grow with depth as a sensor's noise does.
+    smallest_conditioning : float
+        Mean square hold of the surface on the weakest direction of motion, 0 to 1/3.
+    largest_jump_m : float
+        Distance from the last placed frame, metres.
+    """
+
+    voxel_size_m: float = 0.01
+    smallest_overlap: float = 0.2
+    largest_contradiction: float = 0.4
+    largest_residual_m: float = 0.015
+    smallest_conditioning: float = 0.0005
+    largest_jump_m: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check("tracking.voxel_size_m", self.voxel_size_m, 0.002, 0.1)
+        _check("tracking.smallest_overlap", self.smallest_overlap, 0.0, 1.0)
+        _check("tracking.largest_contradiction", self.largest_contradiction, 0.0, 1.0)
+        _check("tracking.largest_residual_m", self.largest_residual_m, 0.001, 1.0)
+        _check("tracking.smallest_conditioning", self.smallest_conditioning, 0.0, 1.0)
+        _check("tracking.largest_jump_m", self.largest_jump_m, 0.01, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionSettings:
+    """Settings of the fusion stage.
+
+    Attributes
+    ----------
+    voxel_size_m : float
+        Edge of one voxel, metres. Halving it takes about four times the memory.
+    truncation_voxels : float
+        Distance from a surface, in voxels, beyond which space counts as empty.
+    device : str
+        ``CPU:0``, or ``CUDA:0`` for Open3D's own integration on a graphics card.
+    """
+
+    voxel_size_m: float = 0.01
+    truncation_voxels: float = 4.0
+    device: str = "CPU:0"
+
+    def __post_init__(self) -> None:
+        _check("fusion.voxel_size_m", self.voxel_size_m, 0.001, 1.0)
+        _check("fusion.truncation_voxels", self.truncation_voxels, 2.0, 32.0)
+        kind, _, number = self.device.partition(":")
+        if kind not in ("CPU", "CUDA") or not number.isdigit():
+            msg = f"fusion.device is {self.device!r}; expected CPU:0 or CUDA:N"
+            raise ConfigError(msg)
+
+    @property
+    def truncation_m(self) -> float:
+        """Return the truncation distance in metres."""
+        return self.truncation_voxels * self.voxel_size_m
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshSettings:
+    """Settings of the mesh stage.
+
+    Attributes
+    ----------
+    smallest_piece_triangles : int
+        Connected pieces with fewer triangles are removed; 0 keeps all.
+    target_triangles : int
+        Decimate to about this many triangles; 0 keeps all.
+    formats : tuple of {"ply", "glb", "obj", "stl"}
+        Files that are written.
+    """
+
+    smallest_piece_triangles: int = 200
+    target_triangles: int = 0
+    formats: tuple[Literal["ply", "glb", "obj", "stl"], ...] = ("ply", "glb")
+
+    def __post_init__(self) -> None:
+        _check("mesh.smallest_piece_triangles", self.smallest_piece_triangles, 0, 10**9)
+        _check("mesh.target_triangles", self.target_triangles, 0, 10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the path, by stage."""
+
+    depth: DepthSettings = field(default_factory=DepthSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    fusion: FusionSettings = field(default_factory=FusionSettings)
+    mesh: MeshSettings = field(default_factory=MeshSettings)

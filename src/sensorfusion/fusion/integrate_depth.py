@@ -1,0 +1,175 @@
+"""Fuse depth maps into the volume, at the depth camera's own resolution and lens."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion._kernels import unpack
+from sensorfusion.camera import Camera, ray_table
+from sensorfusion.depth_map import DepthMap
+from sensorfusion.fusion import _kernels
+from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
+from sensorfusion.transform import RigidTransform
+
+_NO_COLOR = np.zeros((0, 4), np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PinholeLookup:
+    """An ideal pinhole picture whose pixels name the real pixels of a camera.
+
+    Attributes
+    ----------
+    lens : ndarray of float32, shape (4,)
+        fx, fy, cx + 0.5, cy + 0.5 of the ideal picture, pixels.
+    size : ndarray of int64, shape (2,)
+        Its width and height.
+    table : ndarray of uint32, shape (1 + width * height,)
+        1 + flat index of the real pixel, 0 for none; shape (1,) when both pictures are one.
+    """
+
+    lens: NDArray[np.float32]
+    size: NDArray[np.int64]
+    table: NDArray[np.uint32]
+
+
+@lru_cache(maxsize=8)
+def pinhole_lookup(camera: Camera) -> PinholeLookup:
+    """Return how ideal pinhole pixels map to a camera's real, distorted pixels.
+
+    A camera without distortion is its own ideal picture. Otherwise the ideal picture covers all
+    rays of the camera at twice its resolution, so that the nearest pixel is off by at most a
+    quarter of a pixel.
+    """
+    if camera.distortion.is_none:
+        lens = np.array([camera.fx, camera.fy, camera.cx + 0.5, camera.cy + 0.5], np.float32)
+        return PinholeLookup(lens, np.array([camera.width, camera.height]), np.zeros(1, np.uint32))
+    rays = ray_table(camera).reshape(-1, 2)
+    low, high = np.nanmin(rays, axis=0), np.nanmax(rays, axis=0)
+    focal = 2.0 * np.array([camera.fx, camera.fy])
+    size = np.ceil((high - low) * focal).astype(np.int64) + 1
+    center = -low * focal
+    columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    xy = (np.stack([columns, rows], axis=-1) - center) / focal
+    pixels = camera.project(np.concatenate([xy, np.ones((*xy.shape[:2], 1))], axis=-1))
+    with np.errstate(invalid="ignore"):
+        u, v = np.rint(pixels[..., 0]), np.rint(pixels[..., 1])
+        inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    table = np.zeros(1 + columns.size, np.uint32)
+    table[1:][inside.ravel()] = (v[inside] * camera.width + u[inside] + 1).astype(np.uint32)
+    return PinholeLookup(np.array([*focal, *(center + 0.5)], np.float32), size, table)
+
+
+def touched_blocks(
+    volume: Volume, depth: DepthMap, T_world_camera: RigidTransform
+) -> NDArray[np.int64]:
+    """Return the keys of the blocks within the truncation of a depth map, sorted, int64 (N,)."""
+    farthest_m = float(depth.metres.max())
+    if farthest_m <= 0.0:
+        return np.empty(0, np.int64)
+    # Neighbouring samples lie at most about 0.7 of a block apart at the farthest depth.
+    stride = int(np.clip(0.7 * volume.block_size_m * depth.camera.fx / farthest_m, 1, 4))
+    size = 1 << 16
+    while True:
+        keys = _kernels.touch(
+            depth.metres,
+            ray_table(depth.camera),
+            T_world_camera.matrix,
+            volume.truncation_m,
+            volume.block_size_m,
+            stride,
+            np.empty(size, np.int64),
+        )
+        if keys.size:
+            return np.asarray(keys)
+        size *= 4
+
+
+def integrate_depth(
+    volume: Volume,
+    depth: DepthMap,
+    T_world_camera: RigidTransform,
+    colors: NDArray[np.uint8] | None = None,
+) -> None:
+    """Fuse one depth map.
+
+    Parameters
+    ----------
+    volume : Volume
+    depth : DepthMap
+        Metres, z of its camera.
+    T_world_camera : RigidTransform
+        Where the depth camera was.
+    colors : ndarray of uint8, shape (H, W, 4), or None
+        Red, green, blue of each depth pixel, and 255 where that colour was really seen, else 0.
+    """
+    if not volume.on_cpu:
+        _integrate_on_device(volume, depth, T_world_camera, colors)
+        return
+    keys = touched_blocks(volume, depth, T_world_camera)
+    if not keys.size:
+        return
+    rows = volume.rows_of(keys)
+    lookup = pinhole_lookup(depth.camera)
+    views = volume.views
+    T_camera_world = T_world_camera.inverse()
+    corners = unpack(keys) * volume.block_size_m
+    _kernels.integrate(
+        rows,
+        T_camera_world.apply(corners).astype(np.float32),
+        _voxel_offsets(T_camera_world.rotation * volume.voxel_size_m),
+        lookup.lens,
+        lookup.size,
+        lookup.table,
+        np.concatenate([np.zeros(1, np.float32), depth.metres.ravel()]),
+        _NO_COLOR if colors is None else colors.reshape(-1, 4),
+        volume.truncation_m,
+        views.tsdf,
+        views.weight,
+        views.color,
+    )
+
+
+def _voxel_offsets(axes: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return where the 512 voxels of a block lie from its first, float32 (3, 512), x fastest."""
+    z, y, x = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)
+    return np.ascontiguousarray(axes @ np.stack([x, y, z])).astype(np.float32)
+
+
+def _integrate_on_device(
+    volume: Volume,
+    depth: DepthMap,
+    T_world_camera: RigidTransform,
+    colors: NDArray[np.uint8] | None,
+) -> None:
+    """Fuse with Open3D's own kernels, on whatever device the volume lives."""
+    import open3d as o3d
+
+    lookup = pinhole_lookup(depth.camera)
+    shape = (int(lookup.size[1]), int(lookup.size[0]))
+    metres = depth.metres
+    pixels = None if colors is None else colors[..., :3].astype(np.float32) / 255.0
+    if lookup.table.size > 1:
+        real = lookup.table[1:].reshape(shape)
+        metres = np.concatenate([np.zeros(1, np.float32), metres.ravel()])[real]
+        if pixels is not None:
+            pixels = np.concatenate([np.zeros((1, 3), np.float32), pixels.reshape(-1, 3)])[real]
+    fx, fy, cx, cy = lookup.lens.astype(np.float64) - (0, 0, 0.5, 0.5)
+    intrinsic = o3d.core.Tensor(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]))
+    world = o3d.core.Tensor(T_world_camera.inverse().matrix)
+    farthest_m = float(metres.max()) + volume.truncation_m
+    multiplier = volume.truncation_m / volume.voxel_size_m
+    picture = o3d.t.geometry.Image(o3d.core.Tensor(metres)).to(volume.device)
+    if farthest_m <= volume.truncation_m:
+        return
+    grid = volume.grid
+    blocks = grid.compute_unique_block_coordinates(
+        picture, intrinsic, world, 1.0, farthest_m, multiplier
+    )
+    if pixels is None:
+        grid.integrate(blocks, picture, intrinsic, world, 1.0, farthest_m, multiplier)
+        return
+    color = o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(pixels))).to(volume.device)
+    grid.integrate(blocks, picture, color, intrinsic, intrinsic, world, 1.0, farthest_m, multiplier)

@@ -1,0 +1,226 @@
+"""The volume: signed distance, weight and colour in Open3D's VoxelBlockGrid.
+
+This module alone makes numpy views of the grid's buffers; Open3D owns them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion._kernels import EMPTY, insert_all, look_up, unpack
+from sensorfusion.triangle_mesh import TriangleMesh
+
+BLOCK_VOXELS = 8
+COLOR_STEPS = 256
+"""Colours are stored in 1/256 of a grey level, so that averaging many frames does not round."""
+_FIRST_CAPACITY = 4096
+_GROWTH = 1.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockViews:
+    """Zero-copy views of the volume's buffers, void as soon as the volume has grown.
+
+    Attributes
+    ----------
+    keys, indices : ndarray of int64 and int32, shape (power of two,)
+        Open-addressing table from packed block coordinate to row of the buffers.
+    tsdf : ndarray of float32, shape (capacity, 512)
+        Signed distance in units of the truncation, x fastest.
+    weight : ndarray of uint16, shape (capacity, 512)
+        0 = never seen.
+    color : ndarray of uint16, shape (capacity, 1536)
+        Red, green, blue in 1/256 grey level; 0 = none yet.
+    voxel_size_m, truncation_m : float
+    """
+
+    keys: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    tsdf: NDArray[np.float32]
+    weight: NDArray[np.uint16]
+    color: NDArray[np.uint16]
+    voxel_size_m: float
+    truncation_m: float
+
+
+class Volume:
+    """A truncated signed distance field that grows with what is fused into it.
+
+    Parameters
+    ----------
+    voxel_size_m : float
+        Edge of a voxel. The sample of voxel (i, j, k) lies at (i, j, k) * voxel_size_m, world.
+    truncation_m : float
+        Distance beyond which space counts as empty.
+    device : str
+        Where the buffers live; only those of ``CPU:0`` can be viewed.
+
+    References
+    ----------
+    Curless and Levoy, "A volumetric method for building complex models from range images", 1996;
+    Niessner et al., "Real-time 3D reconstruction at scale using voxel hashing", 2013; Dong et
+    al., "ASH: a modern framework for parallel spatial hashing in 3D perception", 2022.
+    """
+
+    def __init__(self, voxel_size_m: float, truncation_m: float, device: str = "CPU:0") -> None:
+        import open3d as o3d
+
+        core = o3d.core
+        self.voxel_size_m = voxel_size_m
+        self.truncation_m = truncation_m
+        self.device = core.Device(device)
+        self.on_cpu = device.startswith("CPU")
+        # Open3D's own kernels on CUDA take float colours only with float weights.
+        small = core.uint16 if self.on_cpu else core.float32
+        self.grid = o3d.t.geometry.VoxelBlockGrid(
+            ("tsdf", "weight", "color"),
+            (core.float32, small, small),
+            ((1), (1), (3)),
+            voxel_size_m,
+            BLOCK_VOXELS,
+            _FIRST_CAPACITY,
+            self.device,
+        )
+        self._keys: NDArray[np.int64] = np.full(8 * _FIRST_CAPACITY, EMPTY)
+        self._indices = np.zeros(8 * _FIRST_CAPACITY, np.int32)
+        self._count = 0
+        self._views: BlockViews | None = None
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return self._count if self.on_cpu else int(self.grid.hashmap().size())
+
+    @property
+    def block_size_m(self) -> float:
+        """Return the edge of a block in metres."""
+        return BLOCK_VOXELS * self.voxel_size_m
+
+    def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the buffer rows of blocks, making those that do not exist yet.
+
+        Every view taken before may be void after this call: take :attr:`views` again.
+
+        Parameters
+        ----------
+        keys : ndarray of int64, shape (N,)
+            Packed block coordinates, each once.
+
+        Returns
+        -------
+        ndarray of int32, shape (N,)
+        """
+        rows = look_up(self._keys, self._indices, keys)
+        missing = keys[rows < 0]
+        if missing.size:
+            self._make_room(missing.size)
+            self._enter(missing, self._activate(missing))
+            self._count += missing.size
+            rows = look_up(self._keys, self._indices, keys)
+        return np.asarray(rows)
+
+    @property
+    def views(self) -> BlockViews:
+        """Return views of the buffers as they lie now; on the CPU only."""
+        if self._views is None:
+            tsdf = self.grid.attribute("tsdf").numpy()
+            capacity = tsdf.shape[0]
+            self._views = BlockViews(
+                self._keys,
+                self._indices,
+                tsdf.reshape(capacity, -1),
+                self.grid.attribute("weight").numpy().reshape(capacity, -1),
+                self.grid.attribute("color").numpy().reshape(capacity, -1),
+                self.voxel_size_m,
+                self.truncation_m,
+            )
+        return self._views
+
+    def extract_mesh(self, smallest_weight: float) -> TriangleMesh:
+        """Return the zero level of the field as a mesh with vertices in sorted order.
+
+        Parameters
+        ----------
+        smallest_weight : float
+            Voxels with less weight count as unseen.
+
+        Returns
+        -------
+        TriangleMesh
+            Metres, world; triangles wound so that normals point into free space.
+
+        References
+        ----------
+        Lorensen and Cline, "Marching cubes", 1987.
+        """
+        if not len(self):
+            nothing = np.zeros((0, 3), np.float32)
+            return TriangleMesh(
+                nothing, nothing.astype(np.int32), nothing, nothing.astype(np.uint8)
+            )
+        mesh = self.grid.extract_triangle_mesh(weight_threshold=smallest_weight).cpu()
+        parts: dict[str, Any] = {
+            "vertices": mesh.vertex["positions"].numpy() if len(mesh.vertex) else None,
+            "normals": mesh.vertex["normals"].numpy() if "normals" in mesh.vertex else None,
+            "colors": mesh.vertex["colors"].numpy() if "colors" in mesh.vertex else None,
+            "triangles": mesh.triangle["indices"].numpy() if len(mesh.triangle) else None,
+        }
+        scale = 255.0 / COLOR_STEPS if self.on_cpu else 1.0
+        return _sorted_mesh(parts, scale)
+
+    def _make_room(self, extra: int) -> None:
+        needed = self._count + extra
+        hash_map = self.grid.hashmap()
+        capacity = int(hash_map.capacity())
+        if needed <= capacity:
+            return
+        hash_map.reserve(int(max(needed, _GROWTH * capacity)))
+        capacity = int(hash_map.capacity())
+        self._views = None
+        if 4 * capacity > self._keys.size:
+            size = 1 << int(np.ceil(np.log2(8 * capacity)))
+            self._keys = np.full(size, EMPTY)
+            self._indices = np.zeros(size, np.int32)
+        else:
+            self._keys.fill(EMPTY)
+        rows = hash_map.active_buf_indices().numpy()
+        coordinates = hash_map.key_tensor().numpy()[rows]
+        self._enter(_pack_all(coordinates), rows)
+
+    def _activate(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        import open3d as o3d
+
+        rows, _ = self.grid.hashmap().activate(o3d.core.Tensor(unpack(keys)))
+        return np.asarray(rows.numpy())
+
+    def _enter(self, keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
+        insert_all(self._keys, self._indices, keys, rows)
+
+
+def _pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
+    wide = coordinates.astype(np.int64) + (1 << 20)
+    return np.asarray((wide[:, 0] << 42) | (wide[:, 1] << 21) | wide[:, 2])
+
+
+def _sorted_mesh(parts: dict[str, Any], color_scale: float) -> TriangleMesh:
+    """Return the mesh with vertices and triangles in an order that does not depend on threads."""
+    vertices = np.asarray(parts["vertices"], np.float32).reshape(-1, 3)
+    triangles = np.asarray(parts["triangles"], np.int64).reshape(-1, 3)
+    order = np.lexsort((vertices[:, 2], vertices[:, 1], vertices[:, 0]))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    triangles = place[triangles]
+    first = triangles.argmin(axis=1)
+    turned = np.take_along_axis(triangles, (first[:, None] + np.arange(3)) % 3, axis=1)
+    turned = turned[np.lexsort((turned[:, 2], turned[:, 1], turned[:, 0]))].astype(np.int32)
+    normals = parts["normals"]
+    if normals is not None:
+        normals = normals[order]
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        normals = (normals / np.where(length > 0, length, 1)).astype(np.float32)
+    colors = parts["colors"]
+    if colors is not None:
+        levels = np.rint(colors[order] * (color_scale * 255.0))
+        colors = np.clip(levels, 0, 255).astype(np.uint8)
+    return TriangleMesh(vertices[order], turned, normals, colors)

@@ -1,0 +1,90 @@
+"""What happened to every frame: used, or dropped and why."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Report:
+    """The account of one run; frames in = used + dropped, always.
+
+    Attributes
+    ----------
+    source : str
+        The location that was opened.
+    used : int
+        Frames that were placed (and fused).
+    dropped : Counter of str
+        Frames that were not, by reason.
+    unpaired : dict of str to int
+        Samples of each stream that found no partner in time.
+    lost : list of [int, int]
+        First and last time stamp, nanoseconds, of each span in which the camera's place was
+        not known.
+    seconds : dict of str to float
+        Time spent in each stage; stages that overlap count in full.
+    facts : dict
+        Everything else that is worth knowing, JSON values.
+    """
+
+    source: str
+    used: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    unpaired: dict[str, int] = field(default_factory=dict)
+    lost: list[list[int]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    _is_lost: bool = False
+
+    def use(self) -> None:
+        """Count a frame that was placed."""
+        self.used += 1
+        self._is_lost = False
+
+    def drop(self, reason: str, timestamp_ns: int, *, lost: bool = False) -> None:
+        """Count a frame that was not used; ``lost`` marks the camera's place as unknown."""
+        self.dropped[reason] += 1
+        if lost and self._is_lost:
+            self.lost[-1][1] = timestamp_ns
+        elif lost:
+            self.lost.append([timestamp_ns, timestamp_ns])
+        self._is_lost = lost
+
+    def add_losses(self, unpaired: Mapping[str, int], dropped: Mapping[str, int]) -> None:
+        """Take over what the source could not deliver."""
+        self.unpaired.update(unpaired)
+        self.dropped.update(dropped)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of a ``with`` block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + passed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "source": self.source,
+            "frames": {
+                "in": self.used + self.dropped.total(),
+                "used": self.used,
+                "dropped": dict(self.dropped),
+            },
+            "unpaired": self.unpaired,
+            "lost": self.lost,
+            "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
+            **self.facts,
+        }
+
+    def to_json(self) -> str:
+        """Return the report as text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
