@@ -1,0 +1,1 @@
+"""Recordings of RealSense cameras, read and written without the vendor's library."""

@@ -1,0 +1,237 @@
+"""What a RealSense recording says about its streams, whatever its container.
+
+References
+----------
+librealsense 2.59, "doc/record-and-playback.md" and the files that it writes; librealsense,
+"doc/projection.md", for distortion models and transforms.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.camera import Camera
+from sensorfusion.distortion import Distortion, DistortionModel
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.transform import RigidTransform
+
+DEPTH: Final = "depth"
+COLOR: Final = "color"
+RECORD_AGAIN: Final = "the recording is damaged or incomplete; record or copy it again"
+
+_TOPIC: Final = re.compile(
+    r"(?P<base>(?P<sensor>/device_\d+/sensor_\d+)/(?P<kind>\w+?)_\d+)"
+    r"/(image|imu|pose)/data(/compressed|/compressedDepth)?"
+)
+_MODELS: Final[Mapping[str, DistortionModel]] = {
+    "brown conrady": "brown_conrady",
+    "inverse brown conrady": "inverse_brown_conrady",
+    "modified brown conrady": "inverse_brown_conrady",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTopic:
+    """Where a stream stands among the topics.
+
+    Attributes
+    ----------
+    data : str
+        Topic of the images.
+    base : str
+        Prefix of the stream's other topics.
+    sensor : str
+        Prefix of its sensor's topics.
+    """
+
+    data: str
+    base: str
+    sensor: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredStream:
+    """The images of one camera in a recording, not yet read.
+
+    Attributes
+    ----------
+    camera : Camera
+    T_camera_reference : RigidTransform or None
+        From the coordinate system that all streams of the device share; its name in the
+        recording is the transform's source. None if the recording does not say.
+    rate_hz : float
+        Nominal rate, 0 when unknown.
+    clock : str
+        What the time stamps count: "Hardware Clock", "System Time" or "Global Time".
+    timestamps_ns : ndarray of int64, shape (N,)
+        The camera's own time stamps, in the order in which the images were written.
+    arrivals_ns : ndarray of int64, shape (N,)
+        When the images reached the recorder.
+    units_m : tuple of float
+        Metres per unit of each image; empty unless this is depth.
+    """
+
+    camera: Camera
+    T_camera_reference: RigidTransform | None
+    rate_hz: float
+    clock: str
+    timestamps_ns: NDArray[np.int64]
+    arrivals_ns: NDArray[np.int64]
+    units_m: tuple[float, ...] = ()
+
+
+class Recording(Protocol):
+    """An open container.
+
+    Attributes
+    ----------
+    path : Path
+    streams : dict of str to StoredStream
+        ``"depth"`` and ``"color"``, as far as they have images.
+    others : tuple of str
+        Kinds of streams that are there and not read, such as infrared.
+    metadata : dict of str to str
+        What the recording says about the device: name, serial number, firmware.
+    losses : dict of str to int
+        Images that cannot be delivered, by reason.
+    notes : list of str
+        What a user should know about the recording, in sentences.
+    """
+
+    path: Path
+    streams: dict[str, StoredStream]
+    others: tuple[str, ...]
+    metadata: dict[str, str]
+    losses: dict[str, int]
+    notes: list[str]
+
+    def pixels(self, stream: str, index: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
+        """Read one image: depth as uint16 (H, W), colour as uint8 (H, W, 3) RGB or (H, W)."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+def find_streams(
+    topics: Iterable[str], path: Path
+) -> tuple[dict[str, StreamTopic], tuple[str, ...]]:
+    """Find the depth and the colour stream among the topics that have messages.
+
+    Returns
+    -------
+    dict of str to StreamTopic
+        ``"depth"`` and, if there is one, ``"color"``; of several the first.
+    tuple of str
+        Kinds of the others, lower case, sorted.
+
+    Raises
+    ------
+    UnsupportedRecordingError
+        If there is no depth stream.
+    """
+    found: dict[str, StreamTopic] = {}
+    others = set()
+    for topic in sorted(topics):
+        match = _TOPIC.fullmatch(topic)
+        if match is None:
+            continue
+        kind = match["kind"].lower()
+        if kind in (DEPTH, COLOR) and kind not in found:
+            found[kind] = StreamTopic(topic, match["base"], match["sensor"])
+        else:
+            others.add(kind)
+    if DEPTH not in found:
+        there = ", ".join(sorted({*found, *others})) or "no RealSense stream"
+        msg = f"{path}: found {there}; expected depth; record with the depth stream enabled"
+        raise UnsupportedRecordingError(msg)
+    return found, tuple(sorted(others))
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """Split ``name=value;name=value;`` as librealsense writes it."""
+    pairs = (item.partition("=") for item in text.split(";"))
+    return {name: value for name, _, value in pairs if name}
+
+
+def make_camera(
+    name: str,
+    size: tuple[int, int],
+    focal_and_center_px: tuple[float, float, float, float],
+    model: str,
+    coefficients: tuple[float, ...],
+) -> Camera:
+    """Build a camera from librealsense's intrinsics.
+
+    Parameters
+    ----------
+    name : str
+    size : tuple of int
+        Width and height, pixels.
+    focal_and_center_px : tuple of float
+        fx, fy, ppx, ppy.
+    model : str
+        Name of the distortion model as librealsense writes it.
+    coefficients : tuple of float
+        Five, in the order k1 k2 p1 p2 k3.
+
+    Raises
+    ------
+    UnsupportedRecordingError
+        If the lens has a model that is not read.
+    CalibrationError
+        If the values make no camera.
+    """
+    known = _MODELS.get(model.strip().lower())
+    if known is None and any(coefficients):
+        msg = (
+            f"stream {name!r}: distortion model {model!r}; this version reads "
+            f"{', '.join(sorted(_MODELS))}, or any model whose coefficients are all 0"
+        )
+        raise UnsupportedRecordingError(msg)
+    distortion = Distortion() if known is None else Distortion.of(known, coefficients)
+    return Camera(name, *size, *focal_and_center_px, distortion)
+
+
+def nanoseconds(milliseconds: str, where: str) -> int:
+    """Return a time in ms, as text, in whole ns.
+
+    Text, because a float of a date in ms is good to 0.2 us only.
+
+    Raises
+    ------
+    CorruptRecordingError
+        If the text is not a number of at most 64 bits.
+    """
+    try:
+        value = int((Decimal(milliseconds) * 1_000_000).to_integral_value())
+    except (InvalidOperation, ValueError, OverflowError):
+        value = 1 << 63
+    if not -(1 << 63) <= value < 1 << 63:
+        found = f"time stamp {milliseconds!r}"
+        raise CorruptRecordingError(where, 0, found, "milliseconds", RECORD_AGAIN)
+    return value
+
+
+def checked_unit(unit_m: float, path: Path) -> float:
+    """Return the depth unit if it is one.
+
+    Raises
+    ------
+    UnsupportedRecordingError
+        If it is missing (0) or impossible: depth without a unit cannot be metres.
+    """
+    if not (math.isfinite(unit_m) and unit_m > 0):
+        msg = (
+            f"{path}: the recording holds no usable depth unit (found {unit_m}); expected metres "
+            "per unit with each depth image or as the option Depth Units; record it again with "
+            "librealsense, the unit is never guessed"
+        )
+        raise UnsupportedRecordingError(msg)
+    return unit_m
