@@ -103,7 +103,7 @@ def _tone(pattern: int, at: tuple[float, float], blur: float, seed: int) -> floa
 
 
 @njit(cache=True, nogil=True)
-def _light(point: NDArray[np.float32], normal: NDArray[np.float32]) -> float:
+def _light(point: NDArray[np.float64], normal: NDArray[np.float32]) -> float:
     """Return the brightness of a matt surface under a sky, a window and a lamp."""
     x, y, z = _LIGHT_M[0] - point[0], _LIGHT_M[1] - point[1], _LIGHT_M[2] - point[2]
     square = x * x + y * y + z * z
@@ -113,23 +113,60 @@ def _light(point: NDArray[np.float32], normal: NDArray[np.float32]) -> float:
 
 
 @njit(cache=True, nogil=True)
+def rays_of(
+    xy: NDArray[np.float32], rotation: NDArray[np.float32], origin_m: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return rays (origin, direction) in world coordinates, float32 (N, 6).
+
+    ``xy`` is (N, 2) of a ray table. Directions are those of (x, y, 1), not normalised, so that a
+    ray reaches its hit after exactly z; where the table has no ray the direction is 0.
+    """
+    rays = np.zeros((len(xy), 6), dtype=np.float32)
+    for n in range(len(xy)):
+        x, y = xy[n, 0], xy[n, 1]
+        for c in range(3):
+            rays[n, c] = origin_m[c]
+            if np.isfinite(x) and np.isfinite(y):
+                rays[n, 3 + c] = rotation[c, 0] * x + rotation[c, 1] * y + rotation[c, 2]
+    return rays
+
+
+@njit(cache=True, nogil=True)
+def cosines(rays: NDArray[np.float32], normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return abs(cos) of the angles between rays (N, 6) and normals (N, 3), float32 (N,)."""
+    result = np.zeros(len(rays), dtype=np.float32)
+    for n in range(len(rays)):
+        dot, square = np.float32(0), np.float32(0)
+        for c in range(3):
+            dot += rays[n, 3 + c] * normals[n, c]
+            square += rays[n, 3 + c] * rays[n, 3 + c]
+        if square > 0:
+            result[n] = min(np.float32(1), abs(dot) / np.sqrt(square))
+    return result
+
+
+@njit(cache=True, nogil=True)
 def shade(
-    points: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    z_m: NDArray[np.float32],
     normals: NDArray[np.float32],
     solid_ids: NDArray[np.int32],
-    footprints_m: NDArray[np.float32],
     solids: NDArray[np.float64],
+    pixel_rad: float,
 ) -> NDArray[np.uint8]:
-    """Return the colour of points of a scene; see ``RgbdSensor.render`` for the arrays.
+    """Return the colour that rays (N, 6) find after ``z_m``, uint8 (N, 3).
 
-    Points of solid -1 are black. The colour depends on the place, not on the direction of view.
+    Rays whose solid is -1 are black. The colour depends on the place, not on the direction of
+    view; ``pixel_rad`` times depth is the finest texture that is shown.
     """
-    colors = np.zeros((len(points), 3), dtype=np.uint8)
-    for n in range(len(points)):
+    colors = np.zeros((len(rays), 3), dtype=np.uint8)
+    point = np.empty(3)
+    for n in range(len(rays)):
         if solid_ids[n] < 0:
             continue
-        row = solids[solid_ids[n]]
-        point, normal = points[n], normals[n]
+        row, normal = solids[solid_ids[n]], normals[n]
+        for c in range(3):
+            point[c] = rays[n, c] + z_m[n] * rays[n, 3 + c]
         x, y, z = point[0] - row[9], point[1] - row[10], point[2] - row[11]
         px = row[0] * x + row[1] * y + row[2] * z
         py = row[3] * x + row[4] * y + row[5] * z
@@ -144,7 +181,7 @@ def shade(
         elif nz > ny:
             a, b, side = px, py, 2
         size_m, seed = row[19], int(row[21]) + 101 * side
-        footprint_m = footprints_m[n]
+        footprint_m = max(1e-6, z_m[n] * pixel_rad)
         tone = _tone(int(row[18]), (a / size_m, b / size_m), footprint_m / size_m, seed)
         bright = _light(point, normal) * (1.0 + row[20] * _grain(a, b, footprint_m, seed + 50))
         for c in range(3):

@@ -14,8 +14,8 @@ FASTEST_RAD_S = np.deg2rad(60.0)
 _USUAL_M_S = 0.4
 _ROUND_S = 12.5
 _CENTRE_M = (0.0, 0.0, 1.38)
-_RADII_M = (0.80, 0.68)
-_MARGIN = 0.97
+_RADII_M = (0.80, 0.74)
+_MARGIN = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class HandHeld:
         rng = np.random.default_rng([seed, 2])
         self._start_rad = rng.uniform(0, 2 * np.pi)
         self._turn = rng.choice([-1.0, 1.0])
-        step = ((0.045, 3.2), (0.012, 1.5), (0.0015, 0.45))
+        step = ((0.04, 3.2), (0.010, 1.5), (0.0015, 0.45))
         self._position = [_Sway.of(rng, step) for _ in range(2)]
-        self._position.append(_Sway.of(rng, ((0.10, 7.5), (0.02, 1.4), (0.0015, 0.45))))
+        self._position.append(_Sway.of(rng, ((0.09, 7.5), (0.012, 1.4), (0.0015, 0.45))))
         self._yaw = _Sway.of(rng, ((0.25, 8.0), (0.05, 2.6), (0.004, 0.5)))
         self._pitch = _Sway.of(rng, ((0.20, 6.3), (0.06, 2.9), (0.004, 0.5)))
         self._roll = _Sway.of(rng, ((0.08, 5.1), (0.03, 2.2), (0.003, 0.5)))
@@ -84,7 +84,8 @@ class HandHeld:
     def _steady_pace(self) -> float:
         """Return the pace at which 20 s make 8 m and five minutes stay within the limits."""
         rate_hz = 30.0
-        poses = self.poses(np.linspace(0.0, 300.0, int(300 * rate_hz), endpoint=False))
+        times_s: NDArray[np.float64] = np.arange(9000, dtype=np.float64) / rate_hz
+        poses = self.poses(times_s)
         speeds = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1) * rate_hz
         turns = np.einsum("nji,njk->nik", poses[:-1, :3, :3], poses[1:, :3, :3])
         cosines = (np.trace(turns, axis1=1, axis2=2) - 1) / 2
@@ -118,7 +119,8 @@ def hand_held(
         ``T_world_depth``, exact.
     """
     timestamps_ns = np.round(np.arange(frames) * (1e9 / rate_hz)).astype(np.int64)
-    matrices = HandHeld(seed).poses(timestamps_ns * (1e-9 * speed))
+    times_s: NDArray[np.float64] = speed * 1e-9 * timestamps_ns.astype(np.float64)
+    matrices = HandHeld(seed).poses(times_s)
     poses = [RigidTransform("world", "depth", matrix) for matrix in matrices]
     return Trajectory(timestamps_ns.tolist(), poses)
 

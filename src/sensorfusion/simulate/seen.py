@@ -38,36 +38,41 @@ def surface_seen(
     TriangleMesh
         World coordinates; without normals and colours.
     """
-    vertices, triangles = _cut(mesh.vertices, mesh.triangles, edge_m)
-    eye = Eye(vertices, triangles)
-    seen = np.zeros(len(triangles), dtype=bool)
+    corners = _cut(mesh.vertices[mesh.triangles], edge_m)
+    eye = Eye(corners.reshape(-1, 3), np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3))
+    seen = np.zeros(len(corners), dtype=bool)
     for T_world_camera in poses:
         view = eye.look(camera, T_world_camera)
-        hit = (view.z_m > limits_m[0]) & (view.z_m < limits_m[1]) & (view.triangles >= 0)
+        hit = (view.z_m > limits_m[0]) & (view.z_m < limits_m[1])
         seen[view.triangles[hit]] = True
-    used, compact = np.unique(triangles[seen], return_inverse=True)
-    return TriangleMesh(vertices[used], compact.reshape(-1, 3).astype(np.int32))
+    return _joined(corners[seen])
 
 
-def _cut(
-    vertices: NDArray[np.float32], triangles: NDArray[np.int32], edge_m: float
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Halve the longest edge of every triangle until all edges are short enough."""
-    corners = vertices[triangles]
+def _cut(corners: NDArray[np.float32], edge_m: float) -> NDArray[np.float32]:
+    """Halve the longest edge of every triangle (M, 3 corners, 3) until all are short enough."""
     finished = []
     while len(corners):
         edges = corners[:, [1, 2, 0]] - corners[:, [2, 0, 1]]
-        lengths_m = np.sqrt((edges**2).sum(axis=-1))
-        short = lengths_m.max(axis=1) <= edge_m
+        squares = np.einsum("ijk,ijk->ij", edges, edges)
+        short = squares.max(axis=1) <= edge_m**2
         finished.append(corners[short])
-        corners, longest = corners[~short], lengths_m[~short].argmax(axis=1)
+        corners, longest = corners[~short], squares[~short].argmax(axis=1)
         row = np.arange(len(corners))
         top, left, right = (corners[row, (longest + k) % 3] for k in range(3))
-        # Adding the ends in one order gives both neighbours the same middle, to the last bit.
         middle = (left + right) * np.float32(0.5)
         first, second = np.stack([top, left, middle], 1), np.stack([top, middle, right], 1)
         corners = np.concatenate([first, second])
-    soup = np.concatenate(finished).reshape(-1, 3)
-    keys = np.ascontiguousarray(soup + np.float32(0)).view(np.dtype((np.void, 12))).ravel()
-    _, first_use, compact = np.unique(keys, return_index=True, return_inverse=True)
-    return soup[first_use], compact.reshape(-1, 3).astype(np.int32)
+    return np.concatenate(finished)
+
+
+def _joined(corners: NDArray[np.float32]) -> TriangleMesh:
+    """Return a mesh in which triangles that touch share the vertex."""
+    points = corners.reshape(-1, 3)
+    if not len(points):
+        return TriangleMesh(points, np.zeros((0, 3), np.int32))
+    low = points.min(axis=0).astype(np.float64)
+    # 21 bits an axis: micrometres in a room, far below any edge.
+    steps = ((points - low) * ((2**21 - 1) / max(float(np.ptp(points)), 1e-9))).round()
+    keys = steps.astype(np.int64) @ np.array([1 << 42, 1 << 21, 1], dtype=np.int64)
+    _, first, compact = np.unique(keys, return_index=True, return_inverse=True)
+    return TriangleMesh(points[first], compact.reshape(-1, 3).astype(np.int32))

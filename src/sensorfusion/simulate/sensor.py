@@ -1,6 +1,7 @@
 """An RGB-D sensor that sees a scene without any error."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.distortion import Distortion
 from sensorfusion.rig import Rig
-from sensorfusion.simulate._kernels import shade
+from sensorfusion.simulate._kernels import cosines, rays_of, shade
 from sensorfusion.simulate.scene import Scene
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
@@ -24,10 +25,6 @@ class View:
         Metres along the optical axis; 0 where the pixel has no ray or hits nothing.
     cosine : ndarray of float32, shape (H, W)
         Of the angle between the ray and the surface normal, 0 (grazing) to 1.
-    points : ndarray of float32, shape (H, W, 3)
-        Metres, world coordinates.
-    normals : ndarray of float32, shape (H, W, 3)
-        Unit vectors, world coordinates.
     triangles : ndarray of int32, shape (H, W)
         Index of the triangle, -1 for none.
     """
@@ -35,7 +32,14 @@ class View:
     camera: Camera
     z_m: NDArray[np.float32]
     cosine: NDArray[np.float32]
-    points: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+class Hits(NamedTuple):
+    """Rays of a picture, row by row, and where they end; see :class:`View`."""
+
+    rays: NDArray[np.float32]
+    z_m: NDArray[np.float32]
     normals: NDArray[np.float32]
     triangles: NDArray[np.int32]
 
@@ -65,24 +69,22 @@ class Eye:
 
     def look(self, camera: Camera, T_world_camera: RigidTransform) -> View:
         """Return what each pixel of a camera hits, each along its true, distorted ray."""
-        xy = ray_table(camera)
-        seen = np.isfinite(xy).all(axis=-1)
+        hits = self.hits(camera, T_world_camera)
+        shape = (camera.height, camera.width)
+        cosine = cosines(hits.rays, hits.normals).reshape(shape)
+        return View(camera, hits.z_m.reshape(shape), cosine, hits.triangles.reshape(shape))
+
+    def hits(self, camera: Camera, T_world_camera: RigidTransform) -> Hits:
+        """Return where the rays of a camera's pixels end, row by row."""
         rotation = T_world_camera.rotation.astype(np.float32)
-        rays = np.empty((*xy.shape[:2], 6), dtype=np.float32)
-        rays[..., :3] = T_world_camera.translation_m
-        # Not normalised: a ray of (x / z, y / z, 1) reaches its hit after exactly z.
-        rays[..., 3:] = np.nan_to_num(xy) @ rotation[:, :2].T + rotation[:, 2]
-        hit = self._scene.cast_rays(self._tensor(rays))
-        z_m = hit["t_hit"].numpy()
-        seen &= np.isfinite(z_m)
-        z_m = np.where(seen, z_m, np.float32(0))
-        directions = rays[..., 3:]
-        normals = hit["primitive_normals"].numpy()
-        cosine = np.abs(np.einsum("ijk,ijk->ij", directions, normals))
-        cosine /= np.sqrt(np.einsum("ijk,ijk->ij", directions, directions))
-        points = rays[..., :3] + z_m[..., None] * directions
-        triangles = np.where(seen, hit["primitive_ids"].numpy().astype(np.int32), -1)
-        return View(camera, z_m, cosine, points, normals, triangles)
+        origin_m = T_world_camera.translation_m.astype(np.float32)
+        rays = rays_of(ray_table(camera).reshape(-1, 2), rotation, origin_m)
+        found = self._scene.cast_rays(self._tensor(rays))
+        z_m = found["t_hit"].numpy()
+        missed = ~np.isfinite(z_m)
+        triangles = found["primitive_ids"].numpy().view(np.int32)
+        z_m[missed], triangles[missed] = 0.0, -1
+        return Hits(rays, z_m, found["primitive_normals"].numpy(), triangles)
 
 
 class RgbdSensor:
@@ -108,17 +110,11 @@ class RgbdSensor:
     def color(self, T_world_depth: RigidTransform) -> NDArray[np.uint8]:
         """Return the picture of the colour camera, uint8 (H, W, 3) red, green, blue."""
         camera = self.rig.cameras["color"]
-        view = self._eye.look(camera, T_world_depth @ self._T_depth_color)
-        owners = np.where(view.triangles >= 0, self.scene.solid_of_triangle[view.triangles], -1)
-        # A pixel covers this much of a surface, which sets the finest texture that it can show.
-        footprints_m = view.z_m / np.float32(camera.fx * np.sqrt(0.5)) + np.float32(1e-6)
-        colors = shade(
-            view.points.reshape(-1, 3),
-            view.normals.reshape(-1, 3),
-            owners.astype(np.int32).ravel(),
-            footprints_m.ravel(),
-            self.scene.solids,
-        )
+        hits = self._eye.hits(camera, T_world_depth @ self._T_depth_color)
+        owners = np.append(self.scene.solid_of_triangle, np.int32(-1))[hits.triangles]
+        # A pixel covers this much of a surface at 1 m, which sets the finest texture it can show.
+        pixel_rad = float(np.sqrt(2.0) / camera.fx)
+        colors = shade(hits.rays, hits.z_m, hits.normals, owners, self.scene.solids, pixel_rad)
         return np.asarray(colors).reshape(camera.height, camera.width, 3)
 
 
