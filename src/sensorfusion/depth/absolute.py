@@ -1,0 +1,72 @@
+"""The way into the depth stage: any measurement becomes absolute depth in metres."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from sensorfusion.config import DepthSettings
+from sensorfusion.depth.filters import limit_range, remove_flying_pixels
+from sensorfusion.depth.scale import FRAMES_CHECKED, check_scale, to_metres
+from sensorfusion.depth_map import DepthMap, RawDepth
+from sensorfusion.frame import Frame
+
+
+def absolute_depth(frame: Frame, settings: DepthSettings) -> DepthMap:
+    """Return what a frame measured as depth in metres, within range and without flying pixels.
+
+    Parameters
+    ----------
+    frame : Frame
+        Its measurement may be raw or in metres already.
+    settings : DepthSettings
+
+    Returns
+    -------
+    DepthMap
+        float32 (H, W), metres along z of the measuring camera; ``origin`` says why a pixel is
+        empty.
+
+    Raises
+    ------
+    DepthScaleError
+        If the unit of the measurement is not a positive number.
+    """
+    match frame.measurement:
+        case RawDepth():
+            depth = to_metres(frame.measurement)
+        case DepthMap():
+            depth = frame.measurement
+    depth = limit_range(depth, settings.near_m, settings.far_m)
+    return remove_flying_pixels(depth) if settings.flying_pixel_filter else depth
+
+
+def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Pass frames through once the first of them have shown that their depth is metric.
+
+    The first frames (ten; up to thirty while some of them are empty) are held back until
+    :func:`check_scale` has judged them, so that nothing is fused under a wrong unit.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        Of one sensor, in order of time.
+
+    Yields
+    ------
+    Frame
+        Every frame, once, in order.
+
+    Raises
+    ------
+    DepthScaleError
+        If the depth cannot be metres.
+    """
+    rest = iter(frames)
+    first: list[Frame] = []
+
+    def held_back() -> Iterator[Frame]:
+        for frame in islice(rest, 3 * FRAMES_CHECKED):
+            first.append(frame)
+            yield frame
+
+    check_scale(frame.measurement for frame in held_back())
+    yield from chain(first, rest)

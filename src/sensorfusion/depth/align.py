@@ -1,0 +1,127 @@
+"""Alignment: a depth map in another camera, and another camera's colour at a depth map."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.camera import Camera, ray_table
+from sensorfusion.depth import _kernels
+from sensorfusion.depth.filters import jump_tolerance
+from sensorfusion.depth_map import DepthMap
+from sensorfusion.errors import CoordinateSystemMismatchError
+from sensorfusion.image import Image
+from sensorfusion.transform import RigidTransform
+
+_LAYERS = 4
+
+
+def color_at_depth(
+    depth: DepthMap, image: Image, color_camera: Camera, T_color_depth: RigidTransform
+) -> NDArray[np.uint8]:
+    """Return the colour that another camera sees at every pixel of a depth map.
+
+    Parameters
+    ----------
+    depth : DepthMap
+    image : Image
+        Grey or RGB, of ``color_camera``.
+    color_camera : Camera
+    T_color_depth : RigidTransform
+        From the depth camera's coordinates to the colour camera's.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 4)
+        Red, green, blue (sRGB, bilinear), and 255 where the colour camera sees the point; all 0
+        where it does not: no depth, outside the picture, beyond the lens model, or hidden behind
+        a nearer surface. Hidden means: farther than the nearest point of a cell about two depth
+        pixels wide by more than a steep surface explains.
+
+    Raises
+    ------
+    ValueError
+        If the picture has not the size of its camera.
+    CoordinateSystemMismatchError
+        If the transform does not lead from the depth camera to the colour camera.
+    """
+    camera = depth.camera
+    if image.pixels.shape[:2] != (color_camera.height, color_camera.width):
+        msg = (
+            f"image of {image.camera_name!r} has shape {image.pixels.shape}; camera "
+            f"{color_camera.name!r} has {color_camera.height} rows and {color_camera.width} columns"
+        )
+        raise ValueError(msg)
+    _check_chain(T_color_depth, color_camera, camera)
+    picture = image.pixels
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., np.newaxis], 3, axis=-1)
+    out = np.empty((camera.height, camera.width, 4), np.uint8)
+    if _same_view(T_color_depth, color_camera, camera):
+        _kernels.copy_color(depth.metres, picture, out)
+        return out
+    view, rays = view_of(color_camera, T_color_depth), rays_by_row(camera)
+    cell_px = _cell_px(color_camera, camera)
+    shape = (_LAYERS, -(-color_camera.height // cell_px), -(-color_camera.width // cell_px))
+    layers = np.empty(shape, np.float32)
+    _kernels.nearest_per_cell(depth.metres, rays, view, 1.0 / cell_px, layers)
+    nearest = layers.min(axis=0)
+    slope, noise_per_m = jump_tolerance(camera)
+    # Points of one surface in one cell are up to three depth pixels apart.
+    farthest = nearest * (1 + 3 * np.float32(slope) + np.float32(noise_per_m) * nearest)
+    _kernels.look_up_color(depth.metres, rays, view, (farthest, 1.0 / cell_px), picture, out)
+    return out
+
+
+def view_of(camera: Camera, T_camera_source: RigidTransform) -> NDArray[np.float32]:
+    """Return what the kernels need to project into a camera.
+
+    Returns
+    -------
+    ndarray of float32, shape (26,)
+        The upper three rows of the transform; fx, fy, cx, cy; the square of the largest radius of
+        the lens model; 1 for the inverse Brown-Conrady model, else 0; k1 k2 p1 p2 k3 k4 k5 k6.
+    """
+    distortion = camera.distortion
+    inverse = float(distortion.model == "inverse_brown_conrady")
+    coefficients = (*distortion.coefficients, *(0.0,) * 8)[:8]
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy, distortion.largest_radius**2, inverse)
+    return np.concatenate([T_camera_source.matrix[:3].ravel(), lens, coefficients]).astype(
+        np.float32
+    )
+
+
+@lru_cache(maxsize=16)
+def rays_by_row(camera: Camera) -> NDArray[np.float32]:
+    """Return the ray of every pixel, x / z and y / z apart so that kernels read them in order.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, 2, width)
+        As :func:`sensorfusion.camera.ray_table`. Read-only.
+    """
+    table = np.ascontiguousarray(np.moveaxis(ray_table(camera), 2, 1))
+    table.flags.writeable = False
+    return table
+
+
+def _check_chain(T_target_source: RigidTransform, target: Camera, source: Camera) -> None:
+    if (T_target_source.target, T_target_source.source) != (target.name, source.name):
+        msg = (
+            f"{T_target_source.name} was given to go from camera {source.name!r} to camera "
+            f"{target.name!r}; expected T_{target.name}_{source.name}"
+        )
+        raise CoordinateSystemMismatchError(msg)
+
+
+def _same_view(T_target_source: RigidTransform, target: Camera, source: Camera) -> bool:
+    """Tell whether two cameras see every point at the same pixel."""
+    return replace(target, name=source.name) == source and np.array_equal(
+        T_target_source.matrix, np.eye(4)
+    )
+
+
+def _cell_px(target: Camera, source: Camera) -> int:
+    """Return the edge of cells, in pixels of the target, that no surface leaves empty."""
+    return max(2, int(np.ceil(2 * max(target.fx / source.fx, target.fy / source.fy))))
