@@ -3,10 +3,12 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -41,6 +43,11 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
     _is_lost: bool = False
 
+    @property
+    def frames_in(self) -> int:
+        """Return how many frames there were: used + dropped."""
+        return self.used + self.dropped.total()
+
     def use(self) -> None:
         """Count a frame that was placed."""
         self.used += 1
@@ -70,12 +77,22 @@ class Report:
             passed = time.perf_counter() - start
             self.seconds[stage] = self.seconds.get(stage, 0.0) + passed
 
+    def waiting(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items, adding the time spent waiting for each to a stage."""
+        iterator = iter(items)
+        while True:
+            with self.timed(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
             "source": self.source,
             "frames": {
-                "in": self.used + self.dropped.total(),
+                "in": self.frames_in,
                 "used": self.used,
                 "dropped": dict(self.dropped),
             },

@@ -1,5 +1,6 @@
 """Trajectory: where the camera was, and when."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -75,10 +76,10 @@ class Trajectory:
 
     def nearest(self, timestamp_ns: int, tolerance_ns: int) -> RigidTransform | None:
         """Return the pose nearest in time, or None when none lies within the tolerance."""
-        stamps = self.timestamps_ns
-        if not stamps.size:
-            return None
-        index = int(np.abs(stamps - timestamp_ns).argmin())
-        return (
-            self._poses[index] if abs(int(stamps[index]) - timestamp_ns) <= tolerance_ns else None
+        after = bisect_left(self._timestamps_ns, timestamp_ns)
+        near = range(max(after - 1, 0), min(after + 1, len(self._poses)))
+        distance_ns, index = min(
+            ((abs(self._timestamps_ns[i] - timestamp_ns), i) for i in near),
+            default=(tolerance_ns + 1, -1),
         )
+        return self._poses[index] if distance_ns <= tolerance_ns else None

@@ -32,6 +32,7 @@ _SAMPLES_WIDE = (53, 107, 160)
 _STEPS = (4, 4, 3)
 _HUBER = (6.0, 3.0, 2.0)
 _NOISE_M = 0.002
+_SMALLEST_FILL = 0.02
 _KEYFRAME_AGREEMENT = 0.7
 _KEYFRAME_ANGLE_RAD = 0.2
 _KEYFRAME_DISTANCE_M = 0.2
@@ -75,9 +76,11 @@ class RgbdTracker:
         """
         levels = build_pyramid(depth, colors)
         if self._keyframe is None:
+            if np.count_nonzero(depth.metres) < _SMALLEST_FILL * depth.metres.size:
+                return TrackingResult(self._transform(self._pose), 0.0, 0.0, 0.0, "no depth")
             self._keyframe = _Keyframe(levels, self._pose)
             return TrackingResult(self._transform(self._pose), 1.0, 0.0, 1.0)
-        start, agreed = self._start(depth, levels, model)
+        start, agreed = self._start(depth, levels, self._keyframe, model)
         pose, equations = _refine(depth, start, model)
         result = self._judge(depth, pose, equations)
         if result.refused:
@@ -90,15 +93,17 @@ class RgbdTracker:
         return result
 
     def _start(
-        self, depth: DepthMap, levels: tuple[Level, ...], model: SignedDistanceBlocks
+        self,
+        depth: DepthMap,
+        levels: tuple[Level, ...],
+        keyframe: _Keyframe,
+        model: SignedDistanceBlocks,
     ) -> tuple[NDArray[np.float64], float]:
         """Return the better of the two first guesses, and the agreement with the keyframe."""
         predicted = self._pose @ self._motion
-        if self._keyframe is None:
-            return predicted, 0.0
-        guess = np.linalg.inv(predicted) @ self._keyframe.pose
-        motion, agreed = motion_between(self._keyframe.levels, levels, guess)
-        aligned = self._keyframe.pose @ np.linalg.inv(motion)
+        guess = np.linalg.inv(predicted) @ keyframe.pose
+        motion, agreed = motion_between(keyframe.levels, levels, guess)
+        aligned = keyframe.pose @ np.linalg.inv(motion)
         candidates = (predicted, aligned)
         misfits = [_misfit(_equations(depth, pose, model, 0)) for pose in candidates]
         return candidates[int(np.argmin(misfits))], agreed

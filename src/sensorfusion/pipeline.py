@@ -1,0 +1,301 @@
+"""The path: source, depth, odometry, fusion, mesh, files and report.
+
+This module alone composes the stages. Read :func:`reconstruct` and you have read the program.
+"""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from sensorfusion.config import Settings
+from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
+from sensorfusion.depth.align import color_at_depth
+from sensorfusion.depth_map import DepthMap
+from sensorfusion.errors import SourceError, TrackingError
+from sensorfusion.export.mesh import write_mesh
+from sensorfusion.export.trajectory import read_trajectory, write_trajectory
+from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.frame import Frame
+from sensorfusion.fusion.integrate_depth import integrate_depth
+from sensorfusion.fusion.volume import Volume
+from sensorfusion.mesh.clean import decimate, remove_small_pieces
+from sensorfusion.mesh.upright import find_up
+from sensorfusion.odometry.rgbd import RgbdTracker
+from sensorfusion.odometry.tracker import TrackingResult
+from sensorfusion.report import Report
+from sensorfusion.rig import Rig
+from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
+from sensorfusion.sources.prefetch import prefetch
+from sensorfusion.sources.registry import open_source
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform
+from sensorfusion.triangle_mesh import TriangleMesh
+
+POSE_TOLERANCE_NS = 20_000_000
+_SMALLEST_WEIGHT = 3.0
+
+GoOn = Callable[[int, int | None], bool]
+"""Called after each frame with the frames done and their number, if known; False stops."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """What came out of a recording.
+
+    Attributes
+    ----------
+    mesh : TriangleMesh
+        Metres, in the world of ``trajectory``.
+    trajectory : Trajectory
+        ``T_world_camera`` of the depth camera for every frame that was used.
+    T_up_world : RigidTransform
+        Turns the world upright: z up, metres.
+    report : Report
+    settings : Settings
+        As used.
+    """
+
+    mesh: TriangleMesh
+    trajectory: Trajectory
+    T_up_world: RigidTransform
+    report: Report
+    settings: Settings
+
+    def save(self, folder: Path | str) -> None:
+        """Write the meshes, ``trajectory.tum``, ``report.json`` and ``config.toml``.
+
+        Each file is whole or not there.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written, or reads back differently.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix in self.settings.mesh.formats:
+            # glTF demands y up: its writer turns a mesh that stands on z.
+            mesh = self.mesh.moved(self.T_up_world) if suffix == "glb" else self.mesh
+            write_mesh(folder / f"mesh.{suffix}", mesh)
+        write_trajectory(folder / "trajectory.tum", self.trajectory)
+        with whole_file(folder / "config.toml") as path:
+            path.write_text(tomli_w.dumps(asdict(self.settings)), encoding="utf-8")
+        with whole_file(folder / "report.json") as path:
+            path.write_text(self.report.to_json(), encoding="utf-8")
+
+
+def reconstruct(
+    source: FrameSource | Path | str,
+    settings: Settings | None = None,
+    *,
+    driver: str | None = None,
+    options: Mapping[str, str] | None = None,
+    poses: Trajectory | Path | str | None = None,
+    go_on: GoOn | None = None,
+) -> Reconstruction:
+    """Run the path over every frame of a source.
+
+    Parameters
+    ----------
+    source : FrameSource, Path or str
+        An open source, or a location that a driver recognises.
+    settings : Settings, optional
+    driver : str, optional
+        Name of the driver, where several would do.
+    options : mapping of str to str, optional
+        Options of the driver.
+    poses : Trajectory, Path or "recording", optional
+        Take ``T_world_camera`` from here (a TUM file, or the recording itself) and do not track.
+    go_on : callable, optional
+        Told of each frame; ends the run early, with a whole result, by returning False.
+
+    Returns
+    -------
+    Reconstruction
+
+    Raises
+    ------
+    SensorFusionError
+        If the source cannot be read, its depth cannot be metres, or no frame can be placed.
+    """
+    settings = settings or Settings()
+    report = Report(source if isinstance(source, str) else str(getattr(source, "location", source)))
+    start = time.perf_counter()
+    with _opened(source, driver, options) as opened:
+        given = _given_poses(opened, poses)
+        mapper = _Mapper(opened, settings, given)
+        total = len(opened) if isinstance(opened, SeekableFrameSource) else None
+        frames = prefetch(opened)
+        try:
+            for frame in report.waiting("read", with_metric_scale(frames)):
+                mapper.add(frame, report)
+                if go_on and not go_on(report.frames_in, total):
+                    report.facts["interrupted"] = True
+                    break
+        finally:
+            frames.close()
+        report.add_losses(opened.losses.unpaired, opened.losses.dropped)
+        down_world = opened.down_world if mapper.keeps_world else None
+    if not report.used:
+        raise TrackingError(_nothing_placed(report))
+    with report.timed("mesh"):
+        mesh = mapper.mesh(report.used)
+        up = find_up(mesh, mapper.trajectory, down_world)
+    report.facts |= {"upright_by": up.how, "tracking": mapper.quality()}
+    report.facts |= _facts(mesh, settings, report, time.perf_counter() - start)
+    if mapper.keeps_world:
+        return Reconstruction(mesh, mapper.trajectory, up.T_up_world, report, settings)
+    upright = RigidTransform.identity("up", up.T_up_world.target)
+    trajectory = mapper.trajectory.moved(up.T_up_world)
+    return Reconstruction(mesh.moved(up.T_up_world), trajectory, upright, report, settings)
+
+
+class _Mapper:
+    """Places and fuses one frame after the other."""
+
+    def __init__(
+        self, source: FrameSource, settings: Settings, given: Trajectory | None
+    ) -> None:
+        self._settings, self._rig, self._given = settings, source.rig, given
+        self._recorded = source.trajectory
+        self._tracker: RgbdTracker | None = None
+        self.keeps_world = given is not None
+        self.trajectory = Trajectory()
+        self._results: list[TrackingResult] = []
+        fusion, voxel_size_m = settings.fusion, settings.tracking.voxel_size_m
+        self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
+        # Tracking needs a volume that it can read, at a voxel size that suits it.
+        self._model = self._volume
+        if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.on_cpu):
+            self._model = Volume(voxel_size_m, 4.0 * voxel_size_m)
+
+    def add(self, frame: Frame, report: Report) -> None:
+        """Run one frame down the path, or say in the report why not."""
+        stamps = self.trajectory.timestamps_ns
+        if stamps.size and frame.timestamp_ns <= stamps[-1]:
+            report.drop("time stamp does not increase", frame.timestamp_ns)
+            return
+        with report.timed("depth"):
+            depth = absolute_depth(frame, self._settings.depth)
+            colors = _colors(frame, depth, self._rig)
+        with report.timed("tracking"):
+            T_world_camera, refused = self._place(frame, depth, colors)
+        if T_world_camera is None:
+            report.drop(refused, frame.timestamp_ns, lost=self._given is None)
+            return
+        with report.timed("fusion"):
+            integrate_depth(self._volume, depth, T_world_camera, colors)
+            if self._model is not self._volume:
+                integrate_depth(self._model, depth, T_world_camera)
+        self.trajectory.append(frame.timestamp_ns, T_world_camera)
+        report.use()
+
+    def mesh(self, frames_used: int) -> TriangleMesh:
+        """Return the cleaned surface of everything fused."""
+        settings = self._settings.mesh
+        mesh = self._volume.extract_mesh(min(_SMALLEST_WEIGHT, float(frames_used)))
+        mesh = remove_small_pieces(mesh, settings.smallest_piece_triangles)
+        if settings.target_triangles:
+            mesh = decimate(mesh, settings.target_triangles)
+        return mesh
+
+    def quality(self) -> dict[str, float]:
+        """Return medians of how well frames were placed, for the report."""
+        placed = [result for result in self._results if not result.refused]
+        if not placed:
+            return {}
+        return {
+            name: float(np.median([getattr(result, name) for result in placed]))
+            for name in ("overlap", "residual_m", "conditioning")
+        }
+
+    def _place(
+        self, frame: Frame, depth: DepthMap, colors: NDArray[np.uint8] | None
+    ) -> tuple[RigidTransform | None, str]:
+        """Return where a frame was, or why that is not known."""
+        if self._given is not None:
+            return self._given.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS), "no pose"
+        if self._tracker is None:
+            self._tracker = RgbdTracker(self._settings.tracking, self._first_pose(frame))
+        result = self._tracker.track(depth, colors, self._model.views)
+        self._results.append(result)
+        return (None if result.refused else result.T_world_camera), result.refused
+
+    def _first_pose(self, frame: Frame) -> RigidTransform:
+        """Return where the recording says it began, or make the first camera the world."""
+        recorded = self._recorded
+        pose = recorded.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS) if recorded else None
+        self.keeps_world = pose is not None
+        return pose or RigidTransform.identity("world", frame.sensor)
+
+
+@contextmanager
+def _opened(
+    source: FrameSource | Path | str, driver: str | None, options: Mapping[str, str] | None
+) -> Iterator[FrameSource]:
+    """Open a location and close it again; leave an open source to its owner."""
+    if isinstance(source, (str, Path)):
+        with open_source(str(source), driver, options) as opened:
+            yield opened
+    else:
+        yield source
+
+
+def _given_poses(source: FrameSource, poses: Trajectory | Path | str | None) -> Trajectory | None:
+    if poses is None or isinstance(poses, Trajectory):
+        return poses
+    if str(poses) != "recording":
+        return read_trajectory(Path(poses))
+    if source.trajectory is None:
+        msg = "the recording holds no poses; leave out --poses to track it, or name a TUM file"
+        raise SourceError(msg)
+    return source.trajectory
+
+
+def _colors(frame: Frame, depth: DepthMap, rig: Rig) -> NDArray[np.uint8] | None:
+    """Return the colour of each depth pixel from the first picture of the frame, if any."""
+    for name, image in frame.images.items():
+        T_color_depth = rig.transform(name, depth.camera.name)
+        return color_at_depth(depth, image, rig.cameras[name], T_color_depth)
+    return None
+
+
+def _nothing_placed(report: Report) -> str:
+    reasons = ", ".join(f"{count} x {reason}" for reason, count in report.dropped.items())
+    return (
+        f"{report.source}: none of {report.frames_in} frames could be placed "
+        f"({reasons or 'the source delivered none'}), so there is no mesh"
+    )
+
+
+def _facts(
+    mesh: TriangleMesh, settings: Settings, report: Report, seconds: float
+) -> dict[str, object]:
+    packages = ("sensorfusion", "open3d", "numpy", "numba", "opencv-python")
+    return {
+        "frames_per_second": round(report.frames_in / seconds, 2),
+        "peak_memory_mb": _peak_memory_mb(),
+        "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
+        "settings": asdict(settings),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in packages},
+    }
+
+
+def _peak_memory_mb() -> float | None:
+    """Return the most memory the process has held; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 - not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024.0 if sys.platform != "darwin" else 1024.0**2), 1)
