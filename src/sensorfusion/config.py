@@ -1,7 +1,9 @@
 """Every setting of the path: its unit, default and range."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from sensorfusion.errors import ConfigError
 
@@ -10,6 +12,11 @@ def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         msg = f"{name} is {value}; expected a value from {low} to {high}"
         raise ConfigError(msg)
+
+
+def _short(stage: str, flag: str) -> Parameter:
+    """Let the command line and the TOML file name a setting without its stage, too."""
+    return Parameter(name=(f"--{flag}", f"--{stage}.{flag}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +33,8 @@ class DepthSettings:
         Remove pixels that hang between a near edge and what is behind it.
     """
 
-    near_m: float = 0.1
-    far_m: float = 4.0
+    near_m: Annotated[float, _short("depth", "near-m")] = 0.1
+    far_m: Annotated[float, _short("depth", "far-m")] = 4.0
     flying_pixel_filter: bool = True
 
     def __post_init__(self) -> None:
@@ -87,9 +94,9 @@ class FusionSettings:
         ``CPU:0``, or ``CUDA:0`` for Open3D's own integration on a graphics card.
     """
 
-    voxel_size_m: float = 0.01
+    voxel_size_m: Annotated[float, _short("fusion", "voxel-size-m")] = 0.01
     truncation_voxels: float = 4.0
-    device: str = "CPU:0"
+    device: Annotated[str, _short("fusion", "device")] = "CPU:0"
 
     def __post_init__(self) -> None:
         _check("fusion.voxel_size_m", self.voxel_size_m, 0.001, 1.0)
@@ -120,7 +127,7 @@ class MeshSettings:
     """
 
     smallest_piece_triangles: int = 200
-    target_triangles: int = 0
+    target_triangles: Annotated[int, _short("mesh", "target-triangles")] = 0
     formats: tuple[Literal["ply", "glb", "obj", "stl"], ...] = ("ply", "glb")
 
     def __post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""The command line: one module per group of subcommands."""
+"""The command line: one module per group of commands; each command is imported when called."""

@@ -1,0 +1,87 @@
+"""The commands, and the one place where errors become a line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CoercionError, CycloptsError, Token
+
+from sensorfusion.cli.config_file import apply_config_file
+from sensorfusion.errors import SensorFusionError
+
+DONE = 0
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+app = App(
+    name="sensorfusion",
+    help="Any recording of a depth sensor to absolute depth in metres and a coloured mesh.",
+    version=lambda: version("sensorfusion"),
+    config=apply_config_file,
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+)
+
+# Named by import path: `sensorfusion --help` loads none of them, nor Open3D, OpenCV and numba.
+_COMMANDS = {
+    "reconstruct": ("reconstruct:reconstruct", "Turn a recording into a mesh."),
+    "depth": ("depth:depth", "Write a recording's depth maps in metres."),
+    "info": ("info:info", "Say what a recording holds."),
+    "evaluate": ("evaluate:app", "Measure a trajectory or a mesh against the truth."),
+    "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
+    "doctor": ("doctor:doctor", "Check this installation."),
+}
+for _name, (_path, _help) in _COMMANDS.items():
+    app.command(f"sensorfusion.cli.{_path}", name=_name, help=_help)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        As typed, without the program's name.
+
+    Returns
+    -------
+    int
+        0 done; 1 failed for a reason that one line on stderr states; 2 wrong usage;
+        130 interrupted.
+    """
+    try:
+        app(
+            list(arguments),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except CycloptsError as error:
+        # What a settings file holds is data; what was typed is usage.
+        typed = not isinstance(error, CoercionError) or not error.token or _is_typed(error.token)
+        return _fail(f"{error} (sensorfusion --help)", WRONG_USAGE if typed else FAILED)
+    except SensorFusionError as error:
+        return _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has seen enough; Python must not flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except ImportError as error:
+        return _fail(f"{error.__cause__ or error}; sensorfusion doctor says what to do", FAILED)
+    except OSError as error:
+        return _fail(str(error), FAILED)
+    return DONE
+
+
+def _is_typed(token: Token) -> bool:
+    return token.source in ("", "cli")
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"sensorfusion: {' '.join(message.split())}\n")
+    return code

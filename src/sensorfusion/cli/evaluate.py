@@ -1,0 +1,136 @@
+"""``sensorfusion evaluate``: an estimate against the truth."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.output import only_our_output, write_json, write_line
+from sensorfusion.errors import EvaluationError
+from sensorfusion.evaluate.mesh import compare_meshes
+from sensorfusion.evaluate.trajectory import compare_trajectories
+from sensorfusion.evaluate.worlds import fit_world
+from sensorfusion.export.ply import read_mesh
+from sensorfusion.export.trajectory import read_trajectory
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.triangle_mesh import TriangleMesh
+
+app = App(name="evaluate")
+
+Json = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def trajectory(
+    estimate: Path,
+    truth: str,
+    /,
+    *,
+    json: Json = False,
+    opening: SourceOptions | None = None,
+) -> None:
+    """Measure a trajectory against the true one, after the best rigid alignment.
+
+    Parameters
+    ----------
+    estimate
+        TUM file, such as trajectory.tum.
+    truth
+        TUM file, or a recording that holds true poses.
+    json
+        Write one JSON object instead of text.
+    """
+    error = compare_trajectories(
+        read_trajectory(estimate), _true_trajectory(truth, opening or SourceOptions())
+    )
+    if json:
+        write_json(asdict(error))
+        return
+    write_line(f"absolute trajectory error  {_mm(error.ate_rmse_m)} (RMS)")
+    write_line(f"drift over 1 frame         {_mm(error.rpe_1_rmse_m)} (RMS)")
+    write_line(f"drift over 30 frames       {_mm(error.rpe_30_rmse_m)} (RMS)")
+    write_line(f"poses matched              {error.matched}, {error.coverage:.1%} of the true ones")
+
+
+@app.command
+def mesh(
+    estimate: Path,
+    truth: str,
+    /,
+    *,
+    trajectory: Path | None = None,
+    truth_trajectory: Path | None = None,
+    json: Json = False,
+    opening: SourceOptions | None = None,
+) -> None:
+    """Measure a mesh against the true one: in the world it came in, then after ICP.
+
+    Parameters
+    ----------
+    estimate
+        PLY file, such as mesh.ply.
+    truth
+        PLY file, or a source that knows its true mesh.
+    trajectory
+        TUM file of the estimate, where its world is another than that of the truth: the mesh is
+        first moved as the true trajectory demands.
+    truth_trajectory
+        TUM file of the truth; by default the trajectory that TRUTH holds.
+    json
+        Write one JSON object instead of text.
+    """
+    opening = opening or SourceOptions()
+    with only_our_output():
+        estimated = read_mesh(estimate)
+        if trajectory is not None:
+            true = _true_trajectory(str(truth_trajectory or truth), opening)
+            estimated = estimated.moved(fit_world(read_trajectory(trajectory), true))
+        elif truth_trajectory is not None:
+            msg = "--truth-trajectory says nothing without --trajectory; give both"
+            raise EvaluationError(msg)
+        values = compare_meshes(estimated, _true_mesh(truth, opening)).to_json()
+    if json:
+        write_json(values)
+    else:
+        _write_scores(values)
+
+
+def _true_trajectory(location: str, opening: SourceOptions) -> Trajectory:
+    if Path(location).is_file() and Path(location).suffix.lower() in (".tum", ".txt"):
+        return read_trajectory(location)
+    found = opening.truth(location).trajectory
+    if found is None:
+        msg = f"{location}: holds no true poses; give a TUM file (.tum) or a source that does"
+        raise EvaluationError(msg)
+    return found
+
+
+def _true_mesh(location: str, opening: SourceOptions) -> TriangleMesh:
+    if Path(location).is_file() and Path(location).suffix.lower() == ".ply":
+        return read_mesh(location)
+    found = opening.truth(location).mesh
+    if found is None:
+        msg = f"{location}: holds no true mesh; give a .ply file or a source that does"
+        raise EvaluationError(msg)
+    return found
+
+
+def _write_scores(values: dict[str, Any]) -> None:
+    write_line(f"{'':22}{'as given':>12}{'after ICP':>12}")
+    for name, title in (
+        ("accuracy_mean_m", "mesh to truth, mean"),
+        ("completeness_mean_m", "truth to mesh, mean"),
+    ):
+        write_line(f"{title:22}{_mm(values[name]):>12}{_mm(values['aligned'][name]):>12}")
+    for limit in ("1cm", "2cm"):
+        for name in ("precision", "recall", "fscore"):
+            key = f"{name}_{limit}"
+            write_line(
+                f"{name + ' at ' + limit:22}{values[key]:>12.3f}{values['aligned'][key]:>12.3f}"
+            )
+
+
+def _mm(metres: float | None) -> str:
+    return "unknown" if metres is None else f"{1000 * metres:.2f} mm"

@@ -1,0 +1,152 @@
+"""``sensorfusion info``: what a recording holds."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from sensorfusion.camera import Camera
+from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.output import only_our_output, write_json, write_line
+from sensorfusion.depth.scale import check_scale, to_metres
+from sensorfusion.depth_map import RawDepth
+from sensorfusion.errors import SourceError
+from sensorfusion.frame import Frame
+from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
+from sensorfusion.sources.registry import find_driver
+
+_FRAMES_LOOKED_AT = 12
+_PIXELS_PER_FRAME = 20_000
+
+
+def info(
+    source: str,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    opening: SourceOptions | None = None,
+) -> None:
+    """Say what a recording holds: streams, cameras, duration, depth.
+
+    Parameters
+    ----------
+    source
+        A recording, a folder, or a name such as synthetic:room.
+    json
+        Write one JSON object instead of text.
+    """
+    opening = opening or SourceOptions()
+    with only_our_output():
+        driver = opening.driver or find_driver(source)
+        with opening.open(source) as opened:
+            facts = {"driver": driver, **_describe(opened, source)}
+    if json:
+        write_json(facts)
+    else:
+        _write_text(source, facts)
+
+
+def _describe(source: FrameSource, location: str) -> dict[str, Any]:
+    if isinstance(source, SeekableFrameSource) and len(source):
+        last = len(source) - 1
+        chosen = sorted({round(i) for i in np.linspace(0, last, _FRAMES_LOOKED_AT)})
+        frames = [source[i] for i in chosen]
+        count = len(source)
+        paired = Counter(dict.fromkeys(source.rig.cameras, count))
+    else:
+        frames, count, paired = _read_through(source)
+    if not frames:
+        msg = f"{location}: it holds no frame; nothing can be said about its depth"
+        raise SourceError(msg)
+    seen = {name for frame in frames for name in (frame.sensor, *frame.images)}
+    duration_ns = frames[-1].timestamp_ns - frames[0].timestamp_ns
+    return {
+        "frames": count,
+        "duration_s": duration_ns * 1e-9,
+        "streams": [
+            {
+                "name": name,
+                "kind": "depth" if name == frames[0].sensor else "color",
+                **_camera(camera),
+                "count": (paired[name] if name in seen else 0)
+                + source.losses.unpaired.get(name, 0),
+            }
+            for name, camera in source.rig.cameras.items()
+        ],
+        "depth_m": _depth(frames),
+        "poses": len(source.trajectory) if source.trajectory is not None else 0,
+        "unpaired": dict(source.losses.unpaired),
+        "dropped": dict(source.losses.dropped),
+    }
+
+
+def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
+    """Count the frames of a source that has no index; keep some, the first and the last."""
+    kept: list[Frame] = []
+    paired: Counter[str] = Counter()
+    count = 0
+    stride = 1
+    last = None
+    for last in source:
+        paired.update((last.sensor, *last.images))
+        if count % stride == 0:
+            kept.append(last)
+        if len(kept) > 2 * _FRAMES_LOOKED_AT:
+            kept, stride = kept[::2], stride * 2
+        count += 1
+    if last is not None and kept[-1] is not last:
+        kept.append(last)
+    return kept, count, paired
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {
+        "width": camera.width,
+        "height": camera.height,
+        "fx": camera.fx,
+        "fy": camera.fy,
+        "cx": camera.cx,
+        "cy": camera.cy,
+        "distortion": camera.distortion.model,
+        "coefficients": list(camera.distortion.coefficients),
+    }
+
+
+def _depth(frames: list[Frame]) -> dict[str, float | None]:
+    measurements = [frame.measurement for frame in frames]
+    check_scale(measurements)
+    samples, pixels = [], 0
+    for measurement in measurements:
+        depth = to_metres(measurement) if isinstance(measurement, RawDepth) else measurement
+        step = max(1, int(np.sqrt(depth.metres.size / _PIXELS_PER_FRAME)))
+        some = depth.metres[::step, ::step]
+        pixels += some.size
+        samples.append(some[some > 0])
+    metres = np.concatenate(samples)
+    if not metres.size:
+        return {"p5": None, "p50": None, "p95": None, "fill": 0.0}
+    p5, p50, p95 = (round(float(value), 4) for value in np.percentile(metres, (5, 50, 95)))
+    return {"p5": p5, "p50": p50, "p95": p95, "fill": round(metres.size / pixels, 4)}
+
+
+def _write_text(source: str, facts: dict[str, Any]) -> None:
+    depth = facts["depth_m"]
+    write_line(f"{source} ({facts['driver']})")
+    write_line(f"  {facts['frames']} frames, {facts['duration_s']:.2f} s, {facts['poses']} poses")
+    for stream in facts["streams"]:
+        write_line(
+            f"  {stream['name']}: {stream['count']} x {stream['width']}x{stream['height']}, "
+            f"fx {stream['fx']:.2f} fy {stream['fy']:.2f} cx {stream['cx']:.2f} "
+            f"cy {stream['cy']:.2f}, distortion {stream['distortion']}"
+        )
+    if depth["p50"] is None:
+        write_line("  depth: none in the frames looked at")
+    else:
+        write_line(
+            f"  depth: 5 % below {depth['p5']:.3f} m, median {depth['p50']:.3f} m, 95 % below "
+            f"{depth['p95']:.3f} m; {100 * depth['fill']:.0f} % of the pixels have depth"
+        )
+    for title in ("unpaired", "dropped"):
+        for name, number in facts[title].items():
+            write_line(f"  {title}: {number} {name}")

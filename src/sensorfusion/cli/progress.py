@@ -1,0 +1,64 @@
+"""Progress of long work, and Ctrl-C that ends it early and whole."""
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Watch:
+    """Shows frames done on stderr and turns the first Ctrl-C into a wish to stop.
+
+    A bar on a terminal, a plain line every few seconds otherwise. The second Ctrl-C ends the
+    program at once.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether Ctrl-C was pressed.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.interrupted = False
+        self._title = title
+        self._last_line_s = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(title, total=None)
+
+    def __enter__(self) -> Self:
+        """Start the bar and watch for Ctrl-C."""
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away and give Ctrl-C back its meaning."""
+        self._progress.stop()
+        signal.signal(signal.SIGINT, self._before)
+
+    def __call__(self, done: int, total: int | None) -> bool:
+        """Show how many frames are done; return whether to go on."""
+        self._progress.update(self._task, completed=done, total=total)
+        now_s = time.monotonic()
+        if self._progress.disable and now_s - self._last_line_s > _SECONDS_BETWEEN_LINES:
+            self._last_line_s = now_s
+            sys.stderr.write(f"{self._title}: {done} of {total or 'unknown'} frames\n")
+        return not self.interrupted
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,96 @@
+"""``sensorfusion reconstruct``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.output import only_our_output, prepare_folder, write_line
+from sensorfusion.cli.progress import Watch
+from sensorfusion.config import Settings
+from sensorfusion.pipeline import Reconstruction
+from sensorfusion.pipeline import reconstruct as run
+from sensorfusion.view.picture import render_mesh, view_from_above, write_picture
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """What is written, and where.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for the mesh, the trajectory and the report; made if it is not there.
+    picture : bool
+        Also draw the mesh from above as mesh.png.
+    """
+
+    out: Path
+    picture: Annotated[bool, Parameter(negative=())] = False
+
+
+def reconstruct(
+    source: str,
+    /,
+    *,
+    destination: Destination,
+    poses: str | None = None,
+    config: Path | None = None,
+    opening: SourceOptions | None = None,
+    settings: Annotated[Settings | None, Parameter(name="*")] = None,
+) -> None:
+    """Turn a recording into a mesh, a trajectory and a report.
+
+    Ctrl-C ends early, with whole files of what was seen until then.
+
+    Parameters
+    ----------
+    source
+        A recording, a folder, or a name such as synthetic:room.
+    poses
+        Take the camera's poses from a TUM file, or from the recording itself ("recording"),
+        instead of tracking it.
+    config
+        TOML file with settings, such as the config.toml of an earlier run.
+    """
+    del config  # read by apply_config_file before the command runs
+    opening = opening or SourceOptions()
+    prepare_folder(destination.out)
+    with only_our_output(), Watch("reconstruct") as watch:
+        result = run(
+            source,
+            settings,
+            driver=opening.driver,
+            options=opening.values,
+            poses=poses,
+            go_on=watch,
+        )
+        result.save(destination.out)
+        if destination.picture:
+            upright = result.mesh.moved(result.T_up_world)
+            picture = render_mesh(upright, *view_from_above(upright))
+            write_picture(destination.out / "mesh.png", picture)
+    _summarise(result, destination.out)
+    if watch.interrupted:
+        raise KeyboardInterrupt
+
+
+def _summarise(result: Reconstruction, out: Path) -> None:
+    report = result.report.to_dict()
+    frames = report["frames"]
+    write_line(
+        f"{frames['used']} of {frames['in']} frames used, {report['frames_per_second']} frames/s"
+    )
+    for reason, count in frames["dropped"].items():
+        write_line(f"  dropped {count}: {reason}")
+    for stream, count in report["unpaired"].items():
+        write_line(f"  without a partner: {count} {stream}")
+    for start_ns, end_ns in report["lost"]:
+        write_line(f"  lost from {start_ns * 1e-9:.3f} s to {end_ns * 1e-9:.3f} s")
+    write_line(f"  upright by {report['upright_by']}")
+    write_line(
+        f"{report['mesh']['vertices']} vertices, {report['mesh']['triangles']} triangles in {out}"
+    )

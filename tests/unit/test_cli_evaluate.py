@@ -1,0 +1,134 @@
+"""``evaluate`` on trajectories and meshes whose errors are known by construction."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sensorfusion.cli import app as cli
+from sensorfusion.export.mesh import write_mesh
+from sensorfusion.export.trajectory import write_trajectory
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform, rotation_from_vector
+from sensorfusion.triangle_mesh import TriangleMesh
+
+
+def moved(vector_rad, translation_m):
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation_from_vector(np.array(vector_rad, dtype=float))
+    matrix[:3, 3] = translation_m
+    return RigidTransform("other", "world", matrix)
+
+
+def pose(position_m):
+    matrix = np.eye(4)
+    matrix[:3, 3] = position_m
+    return RigidTransform("world", "camera", matrix)
+
+
+# A 3-4-5 path, so that nothing about it is symmetric.
+POSITIONS_M = [(0, 0, 0), (1, 0, 0), (1, 2, 0), (1, 2, 3), (4, 2, 3)]
+TRUTH = Trajectory([i * 33_333_333 for i in range(5)], [pose(p) for p in POSITIONS_M])
+ANYWHERE = moved((0.1, -0.7, 2.0), (5.0, -1.0, 2.0))
+
+
+def box():
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 2) for z in (0, 3)], np.float32)
+    faces = [
+        (0, 1, 3, 2),
+        (4, 6, 7, 5),
+        (0, 4, 5, 1),
+        (2, 3, 7, 6),
+        (0, 2, 6, 4),
+        (1, 5, 7, 3),
+    ]
+    triangles = [t for a, b, c, d in faces for t in ((a, b, c), (a, c, d))]
+    return TriangleMesh(corners, np.array(triangles, np.int32))
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_trajectory(tmp_path / "truth.tum", TRUTH)
+    write_trajectory(tmp_path / "same.tum", TRUTH.moved(ANYWHERE))
+    write_mesh(tmp_path / "truth.ply", box())
+    write_mesh(tmp_path / "shifted.ply", box().moved(moved((0, 0, 0), (0.015, 0.0, 0.0))))
+    write_mesh(tmp_path / "elsewhere.ply", box().moved(ANYWHERE))
+    return lambda name: str(tmp_path / name)
+
+
+def result(capsys, *arguments):
+    code = cli.run(["evaluate", *arguments, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    return json.loads(captured.out)
+
+
+def test_a_trajectory_in_another_world_has_no_error(files, capsys):
+    values = result(capsys, "trajectory", files("same.tum"), files("truth.tum"))
+    assert values["ate_rmse_m"] == pytest.approx(0, abs=1e-7)
+    assert values["rpe_1_rmse_m"] == pytest.approx(0, abs=1e-7)
+    assert values["rpe_30_rmse_m"] is None
+    assert values["matched"] == 5
+    assert values["coverage"] == 1.0
+
+
+def test_truth_may_be_a_source_that_carries_it(files, capsys):
+    values = result(capsys, "trajectory", files("truth.tum"), "synthetic:room", "-o", "frames=6")
+    # Both run at 30 Hz from 0; the sixth true pose has no partner.
+    assert values["matched"] == 5
+    assert values["coverage"] == pytest.approx(5 / 6)
+
+
+def test_a_mesh_beside_the_truth_is_off_by_what_it_was_moved(files, capsys):
+    values = result(capsys, "mesh", files("shifted.ply"), files("truth.ply"))
+    # Of the area 22 m2, only the two faces of 6 m2 across x leave the true surface, by 15 mm;
+    # those of the other faces stay on it but for a strip 15 mm wide.
+    assert values["accuracy_mean_m"] == pytest.approx(0.015 * 12 / 22, rel=0.02)
+    assert values["precision_1cm"] == pytest.approx(10 / 22, abs=0.01)
+    assert values["precision_2cm"] == 1.0
+    assert values["fscore_2cm"] == 1.0
+    assert values["aligned"]["accuracy_mean_m"] < 1e-4
+
+
+def test_a_mesh_in_another_world_is_moved_by_its_trajectory(files, capsys):
+    values = result(
+        capsys,
+        "mesh",
+        files("elsewhere.ply"),
+        files("truth.ply"),
+        "--trajectory",
+        files("same.tum"),
+        "--truth-trajectory",
+        files("truth.tum"),
+    )
+    assert values["accuracy_mean_m"] < 1e-5
+
+
+def test_a_mesh_in_another_world_is_far_off_without_its_trajectory(files, capsys):
+    values = result(capsys, "mesh", files("elsewhere.ply"), files("truth.ply"))
+    assert values["accuracy_mean_m"] > 1.0
+
+
+def test_a_true_trajectory_alone_says_nothing(files, capsys):
+    code = cli.run(
+        [
+            "evaluate",
+            "mesh",
+            files("shifted.ply"),
+            files("truth.ply"),
+            "--truth-trajectory",
+            files("truth.tum"),
+        ]
+    )
+    assert code == 1
+    assert "without --trajectory" in capsys.readouterr().err
+
+
+def test_text_gives_millimetres(files, capsys):
+    assert cli.run(["evaluate", "trajectory", files("same.tum"), files("truth.tum")]) == 0
+    assert "absolute trajectory error  0.00 mm (RMS)" in capsys.readouterr().out
+
+
+def test_a_source_without_a_true_mesh_is_refused(files, capsys, tmp_path):
+    assert cli.run(["evaluate", "mesh", files("truth.ply"), str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("sensorfusion: ")
