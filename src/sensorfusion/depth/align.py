@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera, ray_table
-from sensorfusion.depth import _kernels
+from sensorfusion.depth import _align_kernels
 from sensorfusion.depth.filters import jump_tolerance
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
@@ -15,6 +15,57 @@ from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform
 
 _LAYERS = 4
+_BANDS = 2
+
+
+def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform) -> DepthMap:
+    """Return a depth map as another camera would have measured it.
+
+    Neighbouring pixels of one surface are drawn as triangles between them, which are exact on
+    planes; pixels at jumps in depth as the rectangle that a pixel covers. So a target of higher
+    resolution gets no pinholes. Where several points fall on one pixel the nearest wins.
+
+    Parameters
+    ----------
+    depth : DepthMap
+    camera : Camera
+        The camera to align to.
+    T_camera_depth : RigidTransform
+        From the depth camera's coordinates to those of ``camera``.
+
+    Returns
+    -------
+    DepthMap
+        float32 (H, W) of ``camera``: metres along its z axis, at the time of the measurement;
+        0 where the depth camera saw nothing. ``sigma_m`` and ``origin`` are None.
+
+    Raises
+    ------
+    CoordinateSystemMismatchError
+        If the transform does not lead from the depth camera to ``camera``.
+    """
+    source = depth.camera
+    _check_chain(T_camera_depth, camera, source)
+    if _same_view(T_camera_depth, camera, source):
+        return DepthMap(depth.metres, camera, depth.timestamp_ns)
+    footprint_px = (camera.fx / source.fx, camera.fy / source.fy)
+    slope, noise_per_m = jump_tolerance(source)
+    layers = np.zeros((_BANDS, 2, camera.height, camera.width), np.float32)
+    _align_kernels.render(
+        np.ascontiguousarray(depth.metres),
+        rays_by_row(source),
+        view_of(camera, T_camera_depth),
+        footprint_px,
+        (slope, noise_per_m),
+        layers,
+    )
+    surface, rest = layers.max(axis=0)
+    # A rectangle has one depth for all of a pixel: it yields to a surface unless it is in front
+    # by more than a jump. A difference dz is dz / z^2 in 1 / z.
+    in_front = rest > surface * (1 + np.float32(slope)) + np.float32(noise_per_m)
+    per_m = np.where(in_front | (surface == 0), rest, surface)
+    metres = np.divide(1, per_m, out=np.zeros_like(per_m), where=per_m > 0)
+    return DepthMap(metres, camera, depth.timestamp_ns)
 
 
 def color_at_depth(
@@ -59,18 +110,19 @@ def color_at_depth(
         picture = np.repeat(picture[..., np.newaxis], 3, axis=-1)
     out = np.empty((camera.height, camera.width, 4), np.uint8)
     if _same_view(T_color_depth, color_camera, camera):
-        _kernels.copy_color(depth.metres, picture, out)
+        _align_kernels.copy_color(depth.metres, picture, out)
         return out
     view, rays = view_of(color_camera, T_color_depth), rays_by_row(camera)
+    metres, picture = np.ascontiguousarray(depth.metres), np.ascontiguousarray(picture)
     cell_px = _cell_px(color_camera, camera)
     shape = (_LAYERS, -(-color_camera.height // cell_px), -(-color_camera.width // cell_px))
     layers = np.empty(shape, np.float32)
-    _kernels.nearest_per_cell(depth.metres, rays, view, 1.0 / cell_px, layers)
+    _align_kernels.nearest_per_cell(metres, rays, view, 1.0 / cell_px, layers)
     nearest = layers.min(axis=0)
     slope, noise_per_m = jump_tolerance(camera)
     # Points of one surface in one cell are up to three depth pixels apart.
     farthest = nearest * (1 + 3 * np.float32(slope) + np.float32(noise_per_m) * nearest)
-    _kernels.look_up_color(depth.metres, rays, view, (farthest, 1.0 / cell_px), picture, out)
+    _align_kernels.look_up_color(metres, rays, view, (farthest, 1.0 / cell_px), picture, out)
     return out
 
 

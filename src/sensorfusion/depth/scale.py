@@ -111,4 +111,5 @@ def _median_m(measurement: Measurement) -> float:
 def _z_per_range(camera: Camera) -> NDArray[np.float32]:
     """Return z over ray length of every pixel, float32 (H, W); 0 where a pixel has no ray."""
     x, y = np.moveaxis(ray_table(camera).astype(np.float64), -1, 0)
-    return np.nan_to_num(1.0 / np.sqrt(1.0 + x * x + y * y), nan=0.0).astype(np.float32)
+    z_per_range = 1.0 / np.sqrt(1.0 + x * x + y * y)
+    return np.where(np.isnan(z_per_range), 0.0, z_per_range).astype(np.float32)

@@ -1,0 +1,260 @@
+"""Numba kernels between two cameras; float32, without the GIL."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Point = tuple[float, float, float]
+F32 = np.float32
+
+_BANDS = 8
+# A triangle's pixels reach this far over its rim, so that rounding leaves no crack between two.
+_RIM = F32(1e-4)
+_FLAT = F32(1e-6)
+# Points farther from the picture than this would overflow an int.
+_LEFT, _RIGHT = F32(-1e6), F32(1e6)
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(**_OPTIONS)
+def project_row(depth: Array, rays: Array, view: Array, out: Array) -> None:
+    """Project a row of pixels into another camera.
+
+    ``depth`` float32 (W,) metres and ``rays`` float32 (2, W) of the measuring camera; ``view``
+    float32 (26,) of the other one (``align.view_of``). ``out`` float32 (3, W): u, v in pixels, z
+    in metres of the other camera; u and v are NaN where there is no depth, where the point is not
+    in front of it and where it is beyond its lens model.
+    """
+    m00, m01, m02, m03 = view[0], view[1], view[2], view[3]
+    m10, m11, m12, m13 = view[4], view[5], view[6], view[7]
+    m20, m21, m22, m23 = view[8], view[9], view[10], view[11]
+    fx, fy, cx, cy, limit2, inverse = view[12], view[13], view[14], view[15], view[16], view[17]
+    k1, k2, p1, p2, k3 = view[18], view[19], view[20], view[21], view[22]
+    k4, k5, k6 = view[23], view[24], view[25]
+    one, two = F32(1), F32(2)
+    # Slices of one row each: with an index on another axis LLVM does not vectorise the loop.
+    rays_x, rays_y, out_u, out_v, out_z = rays[0], rays[1], out[0], out[1], out[2]
+    for n in range(depth.shape[0]):
+        z = depth[n]
+        sx, sy = rays_x[n] * z, rays_y[n] * z
+        tz = m20 * sx + m21 * sy + m22 * z + m23
+        x = (m00 * sx + m01 * sy + m02 * z + m03) / tz
+        y = (m10 * sx + m11 * sy + m12 * z + m13) / tz
+        r2 = x * x + y * y
+        radial = (one + r2 * (k1 + r2 * (k2 + r2 * k3))) / (one + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        xr, yr = x * radial, y * radial
+        # The inverse model puts the radially distorted point into the tangential term.
+        a, b = x + inverse * (xr - x), y + inverse * (yr - y)
+        u = fx * (xr + two * p1 * a * b + p2 * (r2 + two * a * a)) + cx
+        v = fy * (yr + two * p2 * a * b + p1 * (r2 + two * b * b)) + cy
+        seen = (z > F32(0)) & (tz > F32(0)) & (r2 <= limit2)
+        out_u[n] = u if seen else F32(np.nan)
+        out_v[n] = v if seen else F32(np.nan)
+        out_z[n] = tz
+
+
+@njit(parallel=True, **_OPTIONS)
+def nearest_per_cell(
+    depth: Array, rays: Array, view: Array, cells_per_px: float, layers: Array
+) -> None:
+    """Keep the smallest z in every cell of another camera's picture.
+
+    ``layers`` float32 (bands, rows, columns): each band of rows of the source writes its own, so
+    that threads never meet; the minimum over layers does not depend on their order.
+    """
+    height, width = depth.shape
+    bands, rows, columns = layers.shape
+    right, bottom, per_px, half = F32(columns), F32(rows), F32(cells_per_px), F32(0.5)
+    for band in prange(bands):
+        layer = layers[band]
+        layer[:] = np.inf
+        points = np.empty((3, width), np.float32)
+        for row in range(height * band // bands, height * (band + 1) // bands):
+            project_row(depth[row], rays[row], view, points)
+            for n in range(width):
+                u, v = (points[0, n] + half) * per_px, (points[1, n] + half) * per_px
+                if u >= F32(0) and v >= F32(0) and u < right and v < bottom:
+                    i, j = np.uint32(v), np.uint32(u)
+                    layer[i, j] = min(layer[i, j], points[2, n])
+
+
+@njit(parallel=True, **_OPTIONS)
+def look_up_color(
+    depth: Array,
+    rays: Array,
+    view: Array,
+    cells: tuple[Array, float],
+    picture: Array,
+    out: Array,
+) -> None:
+    """Write the colour of every depth pixel to ``out`` uint8 (H, W, 4).
+
+    ``cells``: the largest z that is visible in each cell, float32 (rows, columns), and cells per
+    pixel. ``picture`` uint8 (rows, columns, 3).
+    """
+    height, width = depth.shape
+    for band in prange(_BANDS):
+        points = np.empty((3, width), np.float32)
+        for row in range(height * band // _BANDS, height * (band + 1) // _BANDS):
+            project_row(depth[row], rays[row], view, points)
+            _sample_row(points, cells[0], F32(cells[1]), picture, out[row])
+
+
+@njit(**_OPTIONS)
+def _sample_row(
+    points: Array, farthest: Array, cells_per_px: float, picture: Array, out: Array
+) -> None:
+    height, width = picture.shape[0], picture.shape[1]
+    right, bottom, half = F32(width) - F32(0.5), F32(height) - F32(0.5), F32(0.5)
+    last_u, last_v = F32(width - 1), F32(height - 1)
+    for n in range(points.shape[1]):
+        u, v = points[0, n], points[1, n]
+        visible = u >= -half and v >= -half and u < right and v < bottom
+        if visible:
+            i, j = np.uint32((v + half) * cells_per_px), np.uint32((u + half) * cells_per_px)
+            visible = points[2, n] <= farthest[i, j]
+        if not visible:
+            out[n, 0] = out[n, 1] = out[n, 2] = out[n, 3] = np.uint8(0)
+            continue
+        u, v = min(max(u, F32(0)), last_u), min(max(v, F32(0)), last_v)
+        u0, v0 = np.uint32(u), np.uint32(v)
+        u1, v1 = min(u0 + 1, np.uint32(width - 1)), min(v0 + 1, np.uint32(height - 1))
+        # Weights in 1/256 keep the sum in integers; the error is below half a grey level.
+        wu, wv = np.int32((u - F32(u0)) * F32(256)), np.int32((v - F32(v0)) * F32(256))
+        for channel in range(3):
+            upper = picture[v0, u0, channel] * (256 - wu) + picture[v0, u1, channel] * wu
+            lower = picture[v1, u0, channel] * (256 - wu) + picture[v1, u1, channel] * wu
+            out[n, channel] = np.uint8((upper * (256 - wv) + lower * wv + 32768) >> 16)
+        out[n, 3] = np.uint8(255)
+
+
+@njit(**_OPTIONS)
+def copy_color(depth: Array, picture: Array, out: Array) -> None:
+    """Write ``picture`` uint8 (H, W, 3) and 255 to ``out`` (H, W, 4) where there is depth."""
+    for v in range(depth.shape[0]):
+        for u in range(depth.shape[1]):
+            seen = np.uint8(255) if depth[v, u] > F32(0) else np.uint8(0)
+            for channel in range(3):
+                out[v, u, channel] = picture[v, u, channel] & seen
+            out[v, u, 3] = seen
+
+
+@njit(parallel=True, **_OPTIONS)
+def render(
+    depth: Array,
+    rays: Array,
+    view: Array,
+    footprint_px: tuple[float, float],
+    tolerance: tuple[float, float],
+    layers: Array,
+) -> None:
+    """Draw a depth map into another camera: surfaces as triangles, the rest as rectangles.
+
+    ``footprint_px``: width and height of a source pixel at equal depth, in target pixels;
+    ``tolerance``: slope and noise within which neighbours are one surface. ``layers`` float32
+    (bands, 2, H, W) of the target, 0 at first: 1 / z of surfaces and of rectangles, the nearest
+    kept. Each band of rows of the source draws into its own.
+    """
+    height, width = depth.shape
+    bands = layers.shape[0]
+    for band in prange(bands):
+        points = np.empty((2, 3, width), np.float32)
+        surface = np.zeros((2, width + 1), np.uint8)
+        start, end = height * band // bands, height * (band + 1) // bands
+        project_row(depth[start], rays[start], view, points[start % 2])
+        if start > 0:
+            _mark_surface(depth[start - 1], depth[start], tolerance, surface[(start + 1) % 2])
+        for v in range(start, end):
+            this, other = v % 2, (v + 1) % 2
+            if v + 1 < height:
+                project_row(depth[v + 1], rays[v + 1], view, points[other])
+                _mark_surface(depth[v], depth[v + 1], tolerance, surface[this])
+                _draw_cells(points[this], points[other], surface[this], layers[band, 0])
+            else:
+                surface[this] = 0
+            _draw_rectangles(depth[v], points[this], surface, footprint_px, layers[band, 1])
+
+
+@njit(**_OPTIONS)
+def _mark_surface(
+    upper: Array, lower: Array, tolerance: tuple[float, float], surface: Array
+) -> None:
+    """Mark the cells between two rows of depth whose four pixels belong to one surface.
+
+    ``surface`` uint8 (W + 1,): cell n lies left of pixel n; the first and last are outside.
+    """
+    slope, noise_per_m = F32(tolerance[0]), F32(tolerance[1])
+    for n in range(upper.shape[0] - 1):
+        a, b, c, d = upper[n], upper[n + 1], lower[n], lower[n + 1]
+        near, far = min(a, b, c, d), max(a, b, c, d)
+        whole = (near > F32(0)) & (far - near <= near * (slope + noise_per_m * near))
+        surface[n + 1] = np.uint8(1) if whole else np.uint8(0)
+
+
+@njit(**_OPTIONS)
+def _draw_rectangles(
+    depth: Array, points: Array, surface: Array, footprint_px: tuple[float, float], layer: Array
+) -> None:
+    """Draw each pixel that is no corner of four surface cells as the rectangle it covers.
+
+    A rectangle is at least one target pixel, so that nothing vanishes in a coarser camera.
+    """
+    footprint_u, footprint_v, half = F32(footprint_px[0]), F32(footprint_px[1]), F32(0.5)
+    height, width = layer.shape
+    for n in range(depth.shape[0]):
+        if surface[0, n] & surface[0, n + 1] & surface[1, n] & surface[1, n + 1]:
+            continue
+        u, v, z = points[0, n], points[1, n], points[2, n]
+        if not (u > _LEFT and v > _LEFT and u < _RIGHT and v < _RIGHT):
+            continue
+        nearer = depth[n] / z
+        half_u, half_v = (
+            half * max(F32(1), footprint_u * nearer),
+            half * max(F32(1), footprint_v * nearer),
+        )
+        first_row, end_row = max(int(np.ceil(v - half_v)), 0), int(np.floor(v + half_v)) + 1
+        first, end = max(int(np.ceil(u - half_u)), 0), int(np.floor(u + half_u)) + 1
+        for i in range(first_row, min(end_row, height)):
+            for j in range(first, min(end, width)):
+                layer[i, j] = max(layer[i, j], F32(1) / z)
+
+
+@njit(**_OPTIONS)
+def _draw_cells(upper: Array, lower: Array, surface: Array, layer: Array) -> None:
+    """Draw the surface cells between two rows of points, each as two triangles.
+
+    1 / z is linear over the picture of a plane, so planes are drawn exactly.
+    """
+    for n in range(upper.shape[1] - 1):
+        if surface[n + 1]:
+            a = upper[0, n], upper[1, n], upper[2, n]
+            b = upper[0, n + 1], upper[1, n + 1], upper[2, n + 1]
+            c = lower[0, n], lower[1, n], lower[2, n]
+            d = lower[0, n + 1], lower[1, n + 1], lower[2, n + 1]
+            _draw_triangle(a, b, c, layer)
+            _draw_triangle(d, c, b, layer)
+
+
+@njit(**_OPTIONS)
+def _draw_triangle(a: Point, b: Point, c: Point, layer: Array) -> None:
+    """Draw a triangle of points (u, v, z) at the pixel centres that it holds, rim included."""
+    bu, bv, cu, cv = b[0] - a[0], b[1] - a[1], c[0] - a[0], c[1] - a[1]
+    left, right = min(a[0], b[0], c[0]), max(a[0], b[0], c[0])
+    top, bottom = min(a[1], b[1], c[1]), max(a[1], b[1], c[1])
+    area = bu * cv - bv * cu
+    if not (
+        abs(area) > _FLAT and left > _LEFT and top > _LEFT and right < _RIGHT and bottom < _RIGHT
+    ):
+        return
+    per_area, wa = F32(1) / area, F32(1) / a[2]
+    wb, wc = F32(1) / b[2] - wa, F32(1) / c[2] - wa
+    height, width = layer.shape
+    for i in range(max(int(np.ceil(top - _RIM)), 0), min(int(bottom + _RIM) + 1, height)):
+        for j in range(max(int(np.ceil(left - _RIM)), 0), min(int(right + _RIM) + 1, width)):
+            u, v = F32(j) - a[0], F32(i) - a[1]
+            s, t = (u * cv - v * cu) * per_area, (v * bu - u * bv) * per_area
+            if s >= -_RIM and t >= -_RIM and s + t <= F32(1) + _RIM:
+                layer[i, j] = max(layer[i, j], wa + s * wb + t * wc)
