@@ -166,8 +166,8 @@ class Volume:
             "colors": mesh.vertex["colors"].numpy() if "colors" in mesh.vertex else None,
             "triangles": mesh.triangle["indices"].numpy() if len(mesh.triangle) else None,
         }
-        scale = 255.0 / COLOR_STEPS if self.on_cpu else 1.0
-        return _sorted_mesh(parts, scale)
+        # Open3D divides what is stored by 255.
+        return _sorted_mesh(parts, 255.0 / COLOR_STEPS if self.on_cpu else 255.0)
 
     def _make_room(self, extra: int) -> None:
         needed = self._count + extra
@@ -213,7 +213,7 @@ def _sorted_mesh(parts: dict[str, Any], color_scale: float) -> TriangleMesh:
     triangles = place[triangles]
     first = triangles.argmin(axis=1)
     turned = np.take_along_axis(triangles, (first[:, None] + np.arange(3)) % 3, axis=1)
-    turned = turned[np.lexsort((turned[:, 2], turned[:, 1], turned[:, 0]))].astype(np.int32)
+    turned = turned[np.lexsort((turned[:, 2], turned[:, 1], turned[:, 0]))]
     normals = parts["normals"]
     if normals is not None:
         normals = normals[order]
@@ -221,6 +221,5 @@ def _sorted_mesh(parts: dict[str, Any], color_scale: float) -> TriangleMesh:
         normals = (normals / np.where(length > 0, length, 1)).astype(np.float32)
     colors = parts["colors"]
     if colors is not None:
-        levels = np.rint(colors[order] * (color_scale * 255.0))
-        colors = np.clip(levels, 0, 255).astype(np.uint8)
-    return TriangleMesh(vertices[order], turned, normals, colors)
+        colors = np.clip(np.rint(colors[order] * color_scale), 0, 255).astype(np.uint8)
+    return TriangleMesh(vertices[order], turned.astype(np.int32), normals, colors)
