@@ -1,5 +1,9 @@
 import errno
 import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,28 @@ def test_the_file_is_flushed_before_it_takes_its_name(tmp_path, monkeypatch):
     with whole_file(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
     assert flushed == [False, True]
+
+
+def test_a_process_that_is_killed_while_writing_leaves_the_old_file(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    program = """
+import os, signal, sys
+from sensorfusion.formats.whole_file import whole_file
+with whole_file(sys.argv[1]) as temporary, temporary.open("w") as file:
+    file.write("half of the n")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "a.txt")]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_links_that_run_in_a_circle_end_in_a_file_or_a_sentence(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with suppress(OutputError), whole_file(tmp_path / "a") as temporary:
+        temporary.write_text("new")
 
 
 def test_a_missing_folder_is_named(tmp_path):

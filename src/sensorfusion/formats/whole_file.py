@@ -40,7 +40,8 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         such folder, or something that is not a file stands at ``path``.
     """
     path = Path(path)
-    target = path.resolve()
+    # Not Path.resolve, which raises RuntimeError for links that run in a circle.
+    target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
         if target.exists() and not target.is_file():

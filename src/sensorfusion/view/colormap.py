@@ -102,9 +102,13 @@ def with_legend(
     ConfigError
         If the range is empty or the colour map is not known.
     """
+    return np.vstack([picture, _legend(picture.shape[1], near_m, far_m, colormap)])
+
+
+@lru_cache(maxsize=4)
+def _legend(width: int, near_m: float, far_m: float, colormap: str) -> NDArray[np.uint8]:
     import cv2
 
-    width = picture.shape[1]
     left, right = _MARGIN_PX, max(width - _MARGIN_PX, _MARGIN_PX + 1)
     scale = np.linspace(near_m, far_m, right - left, dtype=np.float32)
     # Depth 0 would be black in a bar that starts at 0 m.
@@ -122,7 +126,8 @@ def with_legend(
         if start >= free_from:
             cv2.putText(strip, label, (start, baseline), font, 0.4, (_WHITE,) * 3, 1, cv2.LINE_AA)
             free_from = start + label_width + _MARGIN_PX
-    return np.vstack([picture, strip])
+    strip.flags.writeable = False
+    return strip
 
 
 def _ticks(near_m: float, far_m: float, most: int) -> list[float]:
