@@ -131,11 +131,12 @@ class SyntheticDriver(Driver):
         with self.open(
             location, frames=frames, noise=noise, seed=seed, scale=scale, speed=speed
         ) as source:
-            # A pixel every centimetre or so finds every triangle; more would only take longer.
-            camera = d435_rig(min(scale, 0.5)).cameras["depth"]
-            mesh = surface_seen(
-                room(seed).mesh, camera, source.trajectory.poses, limits_m=LIMITS_M[noise]
-            )
+            # Full resolution whatever the scale, so that a pixel is finer than a triangle;
+            # pictures a tenth of a second apart see the same, so long motions skip some.
+            camera = d435_rig().cameras["depth"]
+            step = max(1, min(frames // 100, int(3 / speed)))
+            poses = source.trajectory.poses[::step]
+            mesh = surface_seen(room(seed).mesh, camera, poses, limits_m=LIMITS_M[noise])
             return Truth(source.trajectory, mesh)
 
 
