@@ -1,0 +1,85 @@
+"""Cameras: pixels and rays, with and without a lens."""
+
+import numpy as np
+import pytest
+
+from sensorfusion.camera import Camera, ray_table
+from sensorfusion.distortion import Distortion
+from sensorfusion.errors import CalibrationError
+
+PINHOLE = Camera("camera", width=5, height=3, fx=10.0, fy=20.0, cx=2.0, cy=1.0)
+COEFFICIENTS = (0.1, -0.2, 0.001, -0.002, 0.05)
+
+
+def test_a_point_on_the_axis_falls_on_the_principal_point():
+    np.testing.assert_array_equal(PINHOLE.project(np.array([0.0, 0, 7])), [2, 1])
+
+
+def test_pixels_follow_focal_length_over_depth():
+    np.testing.assert_allclose(PINHOLE.project(np.array([1.0, 1, 4])), [2 + 2.5, 1 + 5])
+
+
+def test_points_behind_the_camera_have_no_pixel():
+    assert np.isnan(PINHOLE.project(np.array([0.0, 0, -1]))).all()
+
+
+def test_the_ray_table_undoes_projection():
+    rays = ray_table(PINHOLE)
+    assert rays.shape == (3, 5, 2)
+    np.testing.assert_allclose(rays[1, 4], [0.2, 0])
+
+
+@pytest.mark.parametrize("model", ["brown_conrady", "inverse_brown_conrady"])
+def test_a_lens_is_undone_to_a_thousandth_of_a_pixel(model):
+    camera = Camera("c", 640, 480, 600, 600, 320, 240, Distortion(model, COEFFICIENTS))
+    rays = ray_table(camera).astype(np.float64)
+    pixels = camera.project(np.concatenate([rays, np.ones((480, 640, 1))], axis=-1))
+    v, u = np.mgrid[:480, :640]
+    assert np.abs(pixels - np.stack([u, v], axis=-1)).max() < 1e-3
+
+
+def test_the_radial_term_by_hand():
+    lens = Distortion("brown_conrady", (0.5, 0.0, 0.0, 0.0))
+    np.testing.assert_allclose(lens.distort(np.array([0.2, 0.0])), [0.2 * (1 + 0.5 * 0.04), 0])
+
+
+def test_tangential_terms_by_hand():
+    lens = Distortion("brown_conrady", (0.0, 0.0, 0.1, 0.2))
+    # x + 2 p1 x y + p2 (r2 + 2 x x); y + 2 p2 x y + p1 (r2 + 2 y y), x = .1, y = .2, r2 = .05
+    expected = [0.1 + 0.2 * 0.02 + 0.2 * 0.07, 0.2 + 0.4 * 0.02 + 0.1 * 0.13]
+    np.testing.assert_allclose(lens.distort(np.array([0.1, 0.2])), expected)
+
+
+def test_rays_beyond_the_turning_radius_are_refused():
+    lens = Distortion("brown_conrady", (-1.0, 0.0, 0.0, 0.0))
+    # r - r^3 turns at 1 / sqrt(3).
+    assert lens.largest_radius == pytest.approx(3**-0.5)
+    assert np.isnan(lens.distort(np.array([0.6, 0.0]))).all()
+
+
+@pytest.mark.parametrize("model", ["brown_conrady", "inverse_brown_conrady"])
+def test_projection_agrees_with_the_vendor_library(model):
+    rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 has no wheel here")
+    lens = rs.intrinsics()
+    lens.width, lens.height, lens.fx, lens.fy, lens.ppx, lens.ppy = 640, 480, 600, 610, 320, 240
+    lens.model, lens.coeffs = getattr(rs.distortion, model), list(COEFFICIENTS)
+    camera = Camera("c", 640, 480, 600, 610, 320, 240, Distortion(model, COEFFICIENTS))
+    for point in ([0.3, 0.2, 1.0], [-0.4, 0.1, 0.9], [0.0, -0.3, 1.2]):
+        expected = rs.rs2_project_point_to_pixel(lens, point)
+        np.testing.assert_allclose(camera.project(np.array(point)), expected, atol=1e-3)
+
+
+def test_coefficients_that_are_all_zero_are_no_lens():
+    assert Distortion.of("brown_conrady", (0.0,) * 5).is_none
+
+
+def test_a_wrong_number_of_coefficients_is_refused():
+    with pytest.raises(CalibrationError, match="3 coefficients"):
+        Distortion("brown_conrady", (0.1, 0.2, 0.3))
+
+
+@pytest.mark.parametrize("change", [{"fx": 0.0}, {"width": 0}, {"cy": np.nan}, {"cx": 5000.0}])
+def test_impossible_cameras_are_refused(change):
+    values = {"width": 640, "height": 480, "fx": 600.0, "fy": 600.0, "cx": 320.0, "cy": 240.0}
+    with pytest.raises(CalibrationError):
+        Camera("c", **(values | change))

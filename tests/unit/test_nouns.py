@@ -1,0 +1,85 @@
+"""Rig, depth maps, meshes and trajectories check once what they hold."""
+
+import numpy as np
+import pytest
+
+from sensorfusion.camera import Camera
+from sensorfusion.depth_map import DepthMap, RawDepth
+from sensorfusion.errors import CalibrationError
+from sensorfusion.image import Image
+from sensorfusion.rig import Rig
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform
+from sensorfusion.triangle_mesh import TriangleMesh
+
+CAMERA = Camera("depth", width=4, height=3, fx=10.0, fy=10.0, cx=1.5, cy=1.0)
+
+
+def shifted(target, source, x_m):
+    matrix = np.eye(4)
+    matrix[0, 3] = x_m
+    return RigidTransform(target, source, matrix)
+
+
+def test_a_rig_chains_its_transforms_in_either_direction():
+    cameras = {name: Camera(name, 4, 3, 10, 10, 1.5, 1) for name in ("a", "b", "c")}
+    rig = Rig(cameras, (shifted("a", "b", 1.0), shifted("c", "b", 0.25)))
+    assert rig.transform("a", "c").translation_m[0] == pytest.approx(0.75)
+
+
+def test_a_rig_with_a_loose_camera_is_refused():
+    cameras = {name: Camera(name, 4, 3, 10, 10, 1.5, 1) for name in ("a", "b")}
+    with pytest.raises(CalibrationError, match="nothing connects 'b' to 'a'"):
+        Rig(cameras)
+
+
+@pytest.mark.parametrize(
+    "metres",
+    [
+        np.full((3, 4), -1, np.float32),
+        np.full((3, 4), np.nan, np.float32),
+        np.full((3, 4), np.inf, np.float32),
+        np.ones((4, 3), np.float32),
+        np.ones((3, 4), np.float64),
+    ],
+)
+def test_depth_that_is_not_metres_of_the_camera_is_refused(metres):
+    with pytest.raises(ValueError, match="depth map"):
+        DepthMap(metres, CAMERA, 0)
+
+
+def test_raw_depth_of_another_type_is_refused():
+    with pytest.raises(ValueError, match="int32"):
+        RawDepth(np.ones((3, 4), np.int32), 0.001, CAMERA, 0)
+
+
+def test_a_picture_with_four_channels_is_refused():
+    with pytest.raises(ValueError, match="uint8"):
+        Image(np.zeros((3, 4, 4), np.uint8), "color", 0)
+
+
+def test_a_mesh_whose_triangles_point_nowhere_is_refused():
+    vertices = np.zeros((3, 3), np.float32)
+    with pytest.raises(ValueError, match="there are 3"):
+        TriangleMesh(vertices, np.array([[0, 1, 3]], np.int32))
+
+
+def test_time_must_increase_along_a_trajectory():
+    poses = [shifted("world", "camera", 0.0)] * 2
+    with pytest.raises(ValueError, match="follows"):
+        Trajectory([5, 5], poses)
+
+
+def test_the_nearest_pose_in_time_wins_within_the_tolerance():
+    trajectory = Trajectory([0, 100, 250], [shifted("w", "c", x) for x in (0.0, 1.0, 2.0)])
+    assert trajectory.nearest(160, 80).translation_m[0] == 1.0
+    assert trajectory.nearest(180, 80).translation_m[0] == 2.0
+    assert trajectory.nearest(-30, 20) is None
+    assert trajectory.nearest(400, 150).translation_m[0] == 2.0
+    assert Trajectory().nearest(0, 10) is None
+
+
+def test_a_moved_trajectory_keeps_its_motion():
+    trajectory = Trajectory([0, 1], [shifted("w", "c", x) for x in (0.0, 1.0)])
+    moved = trajectory.moved(shifted("up", "w", 5.0))
+    np.testing.assert_allclose(moved.matrices[:, 0, 3], [5, 6])
