@@ -175,7 +175,7 @@ class _Mapper:
         self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
         # Tracking needs a volume that it can read, at a voxel size that suits it.
         self._model = self._volume
-        if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.on_cpu):
+        if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.own_kernels):
             self._model = Volume(voxel_size_m, 4.0 * voxel_size_m)
 
     def add(self, frame: Frame, report: Report) -> None:

@@ -105,7 +105,7 @@ def integrate_depth(
     colors : ndarray of uint8, shape (H, W, 4), or None
         Red, green, blue of each depth pixel, and 255 where that colour was really seen, else 0.
     """
-    if not volume.on_cpu:
+    if not volume.own_kernels:
         _integrate_on_device(volume, depth, T_world_camera, colors)
         return
     keys = touched_blocks(volume, depth, T_world_camera)

@@ -55,7 +55,10 @@ class Volume:
     truncation_m : float
         Distance beyond which space counts as empty.
     device : str
-        Where the buffers live; only those of ``CPU:0`` can be viewed.
+        Where the buffers live.
+    own_kernels : bool
+        Fuse with this package's kernels, which work on views of the buffers; Open3D's kernels
+        are used without, and always on CUDA.
 
     References
     ----------
@@ -64,16 +67,23 @@ class Volume:
     al., "ASH: a modern framework for parallel spatial hashing in 3D perception", 2022.
     """
 
-    def __init__(self, voxel_size_m: float, truncation_m: float, device: str = "CPU:0") -> None:
+    def __init__(
+        self,
+        voxel_size_m: float,
+        truncation_m: float,
+        device: str = "CPU:0",
+        *,
+        own_kernels: bool = True,
+    ) -> None:
         import open3d as o3d
 
         core = o3d.core
         self.voxel_size_m = voxel_size_m
         self.truncation_m = truncation_m
         self.device = core.Device(device)
-        self.on_cpu = device.startswith("CPU")
-        # Open3D's own kernels on CUDA take float colours only with float weights.
-        small = core.uint16 if self.on_cpu else core.float32
+        self.own_kernels = own_kernels and device.startswith("CPU")
+        # Open3D's kernels take float pictures only with float weights and colours.
+        small = core.uint16 if self.own_kernels else core.float32
         self.grid = o3d.t.geometry.VoxelBlockGrid(
             ("tsdf", "weight", "color"),
             (core.float32, small, small),
@@ -90,7 +100,7 @@ class Volume:
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return self._count if self.on_cpu else int(self.grid.hashmap().size())
+        return self._count if self.own_kernels else int(self.grid.hashmap().size())
 
     @property
     def block_size_m(self) -> float:
@@ -122,7 +132,7 @@ class Volume:
 
     @property
     def views(self) -> BlockViews:
-        """Return views of the buffers as they lie now; on the CPU only."""
+        """Return views of the buffers as they lie now; with own kernels only."""
         if self._views is None:
             tsdf = self.grid.attribute("tsdf").numpy()
             capacity = tsdf.shape[0]
@@ -167,7 +177,7 @@ class Volume:
             "triangles": mesh.triangle["indices"].numpy() if len(mesh.triangle) else None,
         }
         # Open3D divides what is stored by 255.
-        return _sorted_mesh(parts, 255.0 / COLOR_STEPS if self.on_cpu else 255.0)
+        return _sorted_mesh(parts, 255.0 / COLOR_STEPS if self.own_kernels else 255.0)
 
     def _make_room(self, extra: int) -> None:
         needed = self._count + extra

@@ -1,0 +1,123 @@
+"""Fusion: known surfaces come out where they are."""
+
+import numpy as np
+import pytest
+
+from sensorfusion.camera import Camera, ray_table
+from sensorfusion.depth_map import DepthMap
+from sensorfusion.distortion import Distortion
+from sensorfusion.fusion.integrate_depth import integrate_depth, touched_blocks
+from sensorfusion.fusion.volume import Volume
+from sensorfusion.transform import RigidTransform, rotation_from_vector
+
+CAMERA = Camera("depth", 160, 120, 150.0, 150.0, 79.5, 59.5)
+AT_ORIGIN = RigidTransform.identity("world", "depth")
+VOXEL_M = 0.02
+
+
+def wall(z_m, camera=CAMERA):
+    return DepthMap(np.full((camera.height, camera.width), z_m, np.float32), camera, 0)
+
+
+def fused(*views, voxel_size_m=VOXEL_M):
+    volume = Volume(voxel_size_m, 4 * voxel_size_m)
+    for depth, pose, colors in views:
+        integrate_depth(volume, depth, pose, colors)
+    return volume
+
+
+def test_a_wall_at_two_metres_is_at_two_metres():
+    """Catches an Open3D whose fusion gives nothing (the 0.20 legacy volume)."""
+    mesh = fused((wall(2.0), AT_ORIGIN, None), voxel_size_m=0.01).extract_mesh(1)
+    assert len(mesh.vertices) > 10_000
+    assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
+
+
+def test_triangles_and_normals_face_the_camera():
+    mesh = fused((wall(2.0), AT_ORIGIN, None)).extract_mesh(1)
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
+    assert (np.cross(b - a, c - a)[:, 2] < 0).all()
+    np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-5)
+    assert (mesh.normals[:, 2] < -0.9).all()
+
+
+def test_a_slanted_wall_seen_through_a_lens_is_flat():
+    lens = Distortion("brown_conrady", (-0.25, 0.06, 0.001, -0.001, 0.0))
+    camera = Camera("depth", 160, 120, 120.0, 120.0, 79.5, 59.5, lens)
+    rays = ray_table(camera)
+    # The plane z = 2 + 0.3 x, met by the ray (x/z, y/z, 1).
+    metres = (2.0 / (1.0 - 0.3 * rays[..., 0])).astype(np.float32)
+    mesh = fused((DepthMap(metres, camera, 0), AT_ORIGIN, None)).extract_mesh(1)
+    x, z = mesh.vertices[:, 0], mesh.vertices[:, 2]
+    inner = np.hypot(x, mesh.vertices[:, 1]) < 0.9
+    assert inner.sum() > 1000
+    assert np.sqrt(np.mean((z - (2 + 0.3 * x))[inner] ** 2)) < 0.004
+
+
+def test_a_pose_moves_what_is_fused():
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation_from_vector(np.array([0, np.pi / 2, 0]))
+    matrix[:3, 3] = [1, 2, 3]
+    mesh = fused((wall(2.0), RigidTransform("world", "depth", matrix), None)).extract_mesh(1)
+    # The camera looks along world +x.
+    assert np.abs(mesh.vertices[:, 0] - 3.0).max() < 1e-3
+
+
+def test_colours_come_back_as_they_went_in():
+    colors = np.full((120, 160, 4), 255, np.uint8)
+    colors[..., :3] = (200, 100, 50)
+    mesh = fused(*[(wall(2.0), AT_ORIGIN, colors)] * 5).extract_mesh(1)
+    assert np.abs(mesh.colors.astype(int) - (200, 100, 50)).max() <= 1
+
+
+def test_a_colour_that_was_hidden_at_first_is_not_darkened():
+    hidden, seen = np.zeros((120, 160, 4), np.uint8), np.full((120, 160, 4), 255, np.uint8)
+    mesh = fused(*[(wall(2.0), AT_ORIGIN, c) for c in (hidden, hidden, seen)]).extract_mesh(1)
+    assert (mesh.colors == 255).all()
+
+
+def test_a_near_measurement_outweighs_a_far_one():
+    back = np.eye(4)
+    back[2, 3] = -1.0
+    far = RigidTransform("world", "depth", back)
+    # 1 m away: weight 64; 2.05 m away: 64 / 2.05^4 = 3, so the mean moves by 0.05 * 3 / 67.
+    mesh = fused((wall(1.0), AT_ORIGIN, None), (wall(2.05), far, None)).extract_mesh(1)
+    center = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1]) < 0.3
+    assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.05 * 3 / 67, abs=2e-4)
+
+
+def test_the_volume_grows_without_losing_what_it_holds():
+    small, large = Volume(VOXEL_M, 4 * VOXEL_M), Volume(VOXEL_M, 4 * VOXEL_M)
+    integrate_depth(small, wall(2.0), AT_ORIGIN)
+    integrate_depth(large, wall(2.0), AT_ORIGIN)
+    rows = large.rows_of(touched_blocks(large, wall(2.0), AT_ORIGIN))
+    kept = large.views.tsdf[rows].copy()
+    corner = np.arange(6000, dtype=np.int64)
+    large.rows_of((corner + (1 << 20) + 5000 << 42) | (1 << 41) | (1 << 20))
+    assert large.grid.hashmap().size() == len(large) == len(small) + 6000
+    rows = large.rows_of(touched_blocks(large, wall(2.0), AT_ORIGIN))
+    np.testing.assert_array_equal(large.views.tsdf[rows], kept)
+
+
+def test_the_same_frames_give_the_same_bytes():
+    meshes = [fused((wall(2.0), AT_ORIGIN, None)).extract_mesh(1) for _ in range(2)]
+    assert meshes[0].vertices.tobytes() == meshes[1].vertices.tobytes()
+    assert meshes[0].triangles.tobytes() == meshes[1].triangles.tobytes()
+
+
+def test_open3ds_own_integration_gives_the_same_wall():
+    """The path that ``--device CUDA:0`` takes, here on the CPU."""
+    volume = Volume(VOXEL_M, 4 * VOXEL_M, own_kernels=False)
+    colors = np.full((120, 160, 4), (200, 100, 50, 255), np.uint8)
+    lens = Distortion("brown_conrady", (-0.05, 0.0, 0.0, 0.0))
+    camera = Camera("depth", 160, 120, 150.0, 150.0, 79.5, 59.5, lens)
+    integrate_depth(volume, wall(2.0, camera), AT_ORIGIN, colors)
+    mesh = volume.extract_mesh(0.5)
+    assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
+    assert np.median(mesh.colors, axis=0).tolist() == [200, 100, 50]
+
+
+def test_an_empty_depth_map_changes_nothing():
+    volume = fused((wall(0.0), AT_ORIGIN, None))
+    assert len(volume) == 0
+    assert len(volume.extract_mesh(1).vertices) == 0
