@@ -125,6 +125,13 @@ def test_an_interruption_leaves_a_description_of_what_was_written(tmp_path):
     assert [entry["file"] for entry in document(tmp_path)["maps"]] == ["000000.png"]
 
 
+def test_a_map_that_cannot_be_written_does_not_cost_the_description_of_the_others(tmp_path):
+    with pytest.raises(OutputError, match="map 1 reaches"), DepthMapWriter(tmp_path, RIG) as writer:
+        writer.write(0, depth_map())
+        writer.write(1, depth_map(METRES * 2))
+    assert [entry["file"] for entry in document(tmp_path)["maps"]] == ["000000.png"]
+
+
 def test_an_old_description_does_not_outlive_its_maps(tmp_path):
     (tmp_path / "depth.json").write_text("{}")
     DepthMapWriter(tmp_path, RIG)

@@ -87,10 +87,13 @@ class DepthMapWriter:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        """Write ``depth.json``, unless the disk has already failed."""
-        if kind is None or not issubclass(kind, OutputError):
+        """Write ``depth.json``; on a full disk the error that came first is the one to see."""
+        try:
             with whole_file(self._folder / "depth.json") as path:
                 path.write_text(json.dumps(self._document(), indent=1) + "\n", encoding="utf-8")
+        except OutputError:
+            if kind is None:
+                raise
 
     def write(
         self,
