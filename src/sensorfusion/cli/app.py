@@ -62,26 +62,23 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         # What a settings file holds is data; what was typed is usage.
         typed = not isinstance(error, CoercionError) or not error.token or _is_typed(error.token)
-        return _fail(f"{error} (sensorfusion --help)", WRONG_USAGE if typed else FAILED)
-    except SensorFusionError as error:
-        return _fail(str(error), FAILED)
+        message, code = f"{error} (sensorfusion --help)", WRONG_USAGE if typed else FAILED
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+        message, code = "interrupted", INTERRUPTED
+    except ImportError as error:
+        message = f"{error.__cause__ or error}; sensorfusion doctor says what to do"
+        code = FAILED
     except BrokenPipeError:
         # Whoever read our output (head, less) has seen enough; Python must not flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except ImportError as error:
-        return _fail(f"{error.__cause__ or error}; sensorfusion doctor says what to do", FAILED)
-    except OSError as error:
-        return _fail(str(error), FAILED)
-    return DONE
+    except (SensorFusionError, OSError) as error:
+        message, code = str(error), FAILED
+    else:
+        return DONE
+    sys.stderr.write(f"sensorfusion: {' '.join(message.split())}\n")
+    return code
 
 
 def _is_typed(token: Token) -> bool:
     return token.source in ("", "cli")
-
-
-def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"sensorfusion: {' '.join(message.split())}\n")
-    return code
