@@ -131,12 +131,14 @@ class SyntheticDriver(Driver):
         with self.open(
             location, frames=frames, noise=noise, seed=seed, scale=scale, speed=speed
         ) as source:
-            # Full resolution whatever the scale, so that a pixel is finer than a triangle;
-            # pictures a tenth of a second apart see the same, so long motions skip some.
-            camera = d435_rig().cameras["depth"]
+            # Pictures a tenth of a second apart see the same, so long motions skip some.
             step = max(1, min(frames // 100, int(3 / speed)))
-            poses = source.trajectory.poses[::step]
-            mesh = surface_seen(room(seed).mesh, camera, poses, limits_m=LIMITS_M[noise])
+            mesh = surface_seen(
+                room(seed).mesh,
+                source.rig.cameras["depth"],
+                source.trajectory.poses[::step],
+                limits_m=LIMITS_M[noise],
+            )
             return Truth(source.trajectory, mesh)
 
 

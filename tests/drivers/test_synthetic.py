@@ -75,8 +75,8 @@ def test_the_truth_is_the_poses_and_the_surface_that_the_depth_lies_on():
     frame = source[1]
     points = truth.trajectory.poses[1].apply(rays * frame.measurement.values[..., None])
     distances_m = surface.compute_distance(tensor(points.astype(np.float32))).numpy()
-    # Slivers at silhouettes may be missed between two pixels, and nothing else.
-    assert (distances_m < 1e-4).mean() > 0.999
+    # Triangles cut by the margin of the picture or by a silhouette are kept or left whole.
+    assert (distances_m < 1e-4).mean() > 0.98
     assert distances_m.max() < 0.03
 
 

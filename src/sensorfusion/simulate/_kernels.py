@@ -188,3 +188,25 @@ def shade(
             color = row[12 + c] * (1.0 - tone) + row[15 + c] * tone
             colors[n, c] = int(min(255.0, max(0.0, 255.0 * color * bright)))
     return colors
+
+
+@njit(cache=True, nogil=True)
+def facing(
+    middles: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    eye_m: NDArray[np.float32],
+    forward: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    """Return which triangles, not seen yet, face an eye and lie in front of it."""
+    found = np.empty(len(middles), dtype=np.int64)
+    count = 0
+    for n in range(len(middles)):
+        if seen[n]:
+            continue
+        x, y, z = middles[n, 0] - eye_m[0], middles[n, 1] - eye_m[1], middles[n, 2] - eye_m[2]
+        ahead = x * forward[0] + y * forward[1] + z * forward[2]
+        if ahead > 0 and x * normals[n, 0] + y * normals[n, 1] + z * normals[n, 2] < 0:
+            found[count] = n
+            count += 1
+    return found[:count]

@@ -10,6 +10,8 @@ from sensorfusion.simulate.sensor import Eye
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
+_REACHED = 1 - 2e-4
+
 
 def surface_seen(
     mesh: TriangleMesh,
@@ -19,13 +21,17 @@ def surface_seen(
     limits_m: tuple[float, float] = (0.0, np.inf),
     edge_m: float = 0.03,
 ) -> TriangleMesh:
-    """Return the small triangles of a surface that at least one pixel of one picture hits.
+    """Return the small triangles of a surface whose middle at least one picture shows.
+
+    A triangle counts when it faces the camera, its middle lies within picture and range, and
+    nothing stands before it.
 
     Parameters
     ----------
     mesh : TriangleMesh
         World coordinates; nothing of it is see-through.
     camera : Camera
+        Only its field of view matters, not how fine its pixels are.
     poses : iterable of RigidTransform
         ``T_world_camera``.
     limits_m : (float, float)
@@ -38,14 +44,33 @@ def surface_seen(
     TriangleMesh
         World coordinates; without normals and colours.
     """
+    # Imported here: numba takes half a second, and a driver must be cheap to import.
+    from sensorfusion.simulate._kernels import facing  # noqa: PLC0415
+
     corners = _cut(mesh.vertices[mesh.triangles], edge_m)
-    eye = Eye(corners.reshape(-1, 3), np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3))
+    middles = corners.mean(axis=1)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    eye = Eye(mesh.vertices, mesh.triangles)
     seen = np.zeros(len(corners), dtype=bool)
     for T_world_camera in poses:
-        view = eye.look(camera, T_world_camera)
-        hit = (view.z_m > limits_m[0]) & (view.z_m < limits_m[1])
-        seen[view.triangles[hit]] = True
+        origin_m = T_world_camera.translation_m.astype(np.float32)
+        rotation = T_world_camera.rotation.astype(np.float32)
+        unseen = facing(middles, normals, seen, origin_m, np.ascontiguousarray(rotation[:, 2]))
+        towards = middles[unseen] - origin_m
+        shown = _shown(camera, towards @ rotation, limits_m)
+        unseen, towards = unseen[shown], towards[shown]
+        seen[unseen[eye.reach(origin_m, towards) > _REACHED]] = True
     return _joined(corners[seen])
+
+
+def _shown(
+    camera: Camera, points: NDArray[np.float32], limits_m: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Tell which points (N, 3), in camera coordinates, lie within picture and range."""
+    shown = (points[:, 2] > max(0.0, limits_m[0])) & (points[:, 2] < limits_m[1])
+    u, v = camera.project(points[shown]).T
+    shown[shown] = (u >= -0.5) & (u < camera.width - 0.5) & (v >= -0.5) & (v < camera.height - 0.5)
+    return shown
 
 
 def _cut(corners: NDArray[np.float32], edge_m: float) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.distortion import Distortion
 from sensorfusion.rig import Rig
-from sensorfusion.simulate._kernels import cosines, rays_of, shade
 from sensorfusion.simulate.scene import Scene
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
@@ -69,6 +68,9 @@ class Eye:
 
     def look(self, camera: Camera, T_world_camera: RigidTransform) -> View:
         """Return what each pixel of a camera hits, each along its true, distorted ray."""
+        # Imported here: numba takes half a second, and a driver must be cheap to import.
+        from sensorfusion.simulate._kernels import cosines  # noqa: PLC0415
+
         hits = self.hits(camera, T_world_camera)
         shape = (camera.height, camera.width)
         cosine = cosines(hits.rays, hits.normals).reshape(shape)
@@ -76,6 +78,8 @@ class Eye:
 
     def hits(self, camera: Camera, T_world_camera: RigidTransform) -> Hits:
         """Return where the rays of a camera's pixels end, row by row."""
+        from sensorfusion.simulate._kernels import rays_of  # noqa: PLC0415
+
         rotation = T_world_camera.rotation.astype(np.float32)
         origin_m = T_world_camera.translation_m.astype(np.float32)
         rays = rays_of(ray_table(camera).reshape(-1, 2), rotation, origin_m)
@@ -85,6 +89,15 @@ class Eye:
         triangles = found["primitive_ids"].numpy().view(np.int32)
         z_m[missed], triangles[missed] = 0.0, -1
         return Hits(rays, z_m, found["primitive_normals"].numpy(), triangles)
+
+    def reach(
+        self, origin_m: NDArray[np.float32], directions: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return how often each direction (N, 3) fits between an origin and what it hits."""
+        rays = np.empty((len(directions), 6), dtype=np.float32)
+        rays[:, :3], rays[:, 3:] = origin_m, directions
+        reached: NDArray[np.float32] = self._scene.cast_rays(self._tensor(rays))["t_hit"].numpy()
+        return reached
 
 
 class RgbdSensor:
@@ -109,6 +122,8 @@ class RgbdSensor:
 
     def color(self, T_world_depth: RigidTransform) -> NDArray[np.uint8]:
         """Return the picture of the colour camera, uint8 (H, W, 3) red, green, blue."""
+        from sensorfusion.simulate._kernels import shade  # noqa: PLC0415
+
         camera = self.rig.cameras["color"]
         hits = self._eye.hits(camera, T_world_depth @ self._T_depth_color)
         owners = np.append(self.scene.solid_of_triangle, np.int32(-1))[hits.triangles]
