@@ -1,4 +1,3 @@
-import numba
 import numpy as np
 import pytest
 
@@ -300,22 +299,3 @@ def test_colors_agree_with_a_plain_look_up():
     seen = (color[..., 3] > 0) & inside
     assert seen.sum() > 0.8 * (metres > 0).sum()
     np.testing.assert_allclose(color[seen][:, :3].astype(float), expected[seen], atol=2.5)
-
-
-def test_the_number_of_threads_changes_no_byte():
-    rng = np.random.default_rng(6)
-    metres = rng.choice([0.0, 1.0, 1.02, 1.5, 2.0], (120, 160))
-    camera, motion = color_camera(2.0, INVERSE), transform((0.3, 1.0, -0.5), (0.05, -0.01, 0.005))
-    image = columns(camera)
-    threads = numba.get_num_threads()
-    results = []
-    try:
-        for count in (1, threads, threads):
-            numba.set_num_threads(count)
-            color = color_at_depth(depth_map(metres), image, camera, motion)
-            results.append(
-                color.tobytes() + align_depth(depth_map(metres), camera, motion).metres.tobytes()
-            )
-    finally:
-        numba.set_num_threads(threads)
-    assert results[0] == results[1] == results[2]

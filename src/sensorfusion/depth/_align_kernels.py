@@ -1,16 +1,19 @@
-"""Numba kernels between two cameras; float32, without the GIL."""
+"""Numba kernels between two cameras; float32, without the GIL, one thread.
+
+One thread on purpose: frames run beside each other instead, and a parallel loop of a millisecond
+waits tens of milliseconds for its partner when the cores are busy.
+"""
 
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Point = tuple[float, float, float]
 F32 = np.float32
 
-_BANDS = 8
 # A triangle's pixels reach this far over its rim, so that rounding leaves no crack between two.
 _RIM = F32(1e-4)
 _FLAT = F32(1e-6)
@@ -56,32 +59,25 @@ def project_row(depth: Array, rays: Array, view: Array, out: Array) -> None:
         out_z[n] = tz
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def nearest_per_cell(
-    depth: Array, rays: Array, view: Array, cells_per_px: float, layers: Array
+    depth: Array, rays: Array, view: Array, cells_per_px: float, nearest: Array
 ) -> None:
-    """Keep the smallest z in every cell of another camera's picture.
-
-    ``layers`` float32 (bands, rows, columns): each band of rows of the source writes its own, so
-    that threads never meet; the minimum over layers does not depend on their order.
-    """
-    height, width = depth.shape
-    bands, rows, columns = layers.shape
+    """Write the smallest z in every cell of another camera's picture to ``nearest`` float32."""
+    rows, columns = nearest.shape
     right, bottom, per_px, half = F32(columns), F32(rows), F32(cells_per_px), F32(0.5)
-    for band in prange(bands):
-        layer = layers[band]
-        layer[:] = np.inf
-        points = np.empty((3, width), np.float32)
-        for row in range(height * band // bands, height * (band + 1) // bands):
-            project_row(depth[row], rays[row], view, points)
-            for n in range(width):
-                u, v = (points[0, n] + half) * per_px, (points[1, n] + half) * per_px
-                if u >= F32(0) and v >= F32(0) and u < right and v < bottom:
-                    i, j = np.uint32(v), np.uint32(u)
-                    layer[i, j] = min(layer[i, j], points[2, n])
+    nearest[:] = np.inf
+    points = np.empty((3, depth.shape[1]), np.float32)
+    for row in range(depth.shape[0]):
+        project_row(depth[row], rays[row], view, points)
+        for n in range(depth.shape[1]):
+            u, v = (points[0, n] + half) * per_px, (points[1, n] + half) * per_px
+            if u >= F32(0) and v >= F32(0) and u < right and v < bottom:
+                i, j = np.uint32(v), np.uint32(u)
+                nearest[i, j] = min(nearest[i, j], points[2, n])
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def look_up_color(
     depth: Array,
     rays: Array,
@@ -95,12 +91,10 @@ def look_up_color(
     ``cells``: the largest z that is visible in each cell, float32 (rows, columns), and cells per
     pixel. ``picture`` uint8 (rows, columns, 3).
     """
-    height, width = depth.shape
-    for band in prange(_BANDS):
-        points = np.empty((3, width), np.float32)
-        for row in range(height * band // _BANDS, height * (band + 1) // _BANDS):
-            project_row(depth[row], rays[row], view, points)
-            _sample_row(points, cells[0], F32(cells[1]), picture, out[row])
+    points = np.empty((3, depth.shape[1]), np.float32)
+    for row in range(depth.shape[0]):
+        project_row(depth[row], rays[row], view, points)
+        _sample_row(points, cells[0], F32(cells[1]), picture, out[row])
 
 
 @njit(**_OPTIONS)
@@ -142,7 +136,7 @@ def copy_color(depth: Array, picture: Array, out: Array) -> None:
             out[v, u, 3] = seen
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def render(
     depth: Array,
     rays: Array,
@@ -155,27 +149,21 @@ def render(
 
     ``footprint_px``: width and height of a source pixel at equal depth, in target pixels;
     ``tolerance``: slope and noise within which neighbours are one surface. ``layers`` float32
-    (bands, 2, H, W) of the target, 0 at first: 1 / z of surfaces and of rectangles, the nearest
-    kept. Each band of rows of the source draws into its own.
+    (2, H, W) of the target, 0 at first: 1 / z of surfaces and of rectangles, the nearest kept.
     """
     height, width = depth.shape
-    bands = layers.shape[0]
-    for band in prange(bands):
-        points = np.empty((2, 3, width), np.float32)
-        surface = np.zeros((2, width + 1), np.uint8)
-        start, end = height * band // bands, height * (band + 1) // bands
-        project_row(depth[start], rays[start], view, points[start % 2])
-        if start > 0:
-            _mark_surface(depth[start - 1], depth[start], tolerance, surface[(start + 1) % 2])
-        for v in range(start, end):
-            this, other = v % 2, (v + 1) % 2
-            if v + 1 < height:
-                project_row(depth[v + 1], rays[v + 1], view, points[other])
-                _mark_surface(depth[v], depth[v + 1], tolerance, surface[this])
-                _draw_cells(points[this], points[other], surface[this], layers[band, 0])
-            else:
-                surface[this] = 0
-            _draw_rectangles(depth[v], points[this], surface, footprint_px, layers[band, 1])
+    points = np.empty((2, 3, width), np.float32)
+    surface = np.zeros((2, width + 1), np.uint8)
+    project_row(depth[0], rays[0], view, points[0])
+    for v in range(height):
+        this, other = v % 2, (v + 1) % 2
+        if v + 1 < height:
+            project_row(depth[v + 1], rays[v + 1], view, points[other])
+            _mark_surface(depth[v], depth[v + 1], tolerance, surface[this])
+            _draw_cells(points[this], points[other], surface[this], layers[0])
+        else:
+            surface[this] = 0
+        _draw_rectangles(depth[v], points[this], surface, footprint_px, layers[1])
 
 
 @njit(**_OPTIONS)

@@ -1,4 +1,4 @@
-"""Numba kernels over one depth map; float32, without the GIL.
+"""Numba kernels over one depth map; float32, without the GIL, one thread.
 
 Loops over a row are short functions without branches, so that LLVM vectorises them.
 """
@@ -6,7 +6,7 @@ Loops over a row are short functions without branches, so that LLVM vectorises t
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from sensorfusion.depth_map import Origin
@@ -17,7 +17,6 @@ F32 = np.float32
 TOO_NEAR, TOO_FAR = np.uint8(Origin.TOO_NEAR), np.uint8(Origin.TOO_FAR)
 FILTERED = np.uint8(Origin.FILTERED)
 
-_BANDS = 8
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
@@ -47,7 +46,7 @@ def limit(values: Array, near_m: float, far_m: float, out: Array, origin: Array)
         origin[n] = TOO_NEAR if too_near else (TOO_FAR if too_far else origin[n])
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def remove_flying(
     padded: Array, slope: float, noise_per_m: float, out: Array, origin: Array
 ) -> None:
@@ -55,10 +54,8 @@ def remove_flying(
 
     ``padded`` float32 (H + 2, W + 2): metres with a rim of no depth.
     """
-    height = out.shape[0]
-    for band in prange(_BANDS):
-        for v in range(height * band // _BANDS, height * (band + 1) // _BANDS):
-            _remove_flying_row(padded[v : v + 3], F32(slope), F32(noise_per_m), out[v], origin[v])
+    for v in range(out.shape[0]):
+        _remove_flying_row(padded[v : v + 3], F32(slope), F32(noise_per_m), out[v], origin[v])
 
 
 @njit(**_OPTIONS)

@@ -14,9 +14,6 @@ from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform
 
-_LAYERS = 4
-_BANDS = 2
-
 
 def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform) -> DepthMap:
     """Return a depth map as another camera would have measured it.
@@ -50,7 +47,7 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
         return DepthMap(depth.metres, camera, depth.timestamp_ns)
     footprint_px = (camera.fx / source.fx, camera.fy / source.fy)
     slope, noise_per_m = jump_tolerance(source)
-    layers = np.zeros((_BANDS, 2, camera.height, camera.width), np.float32)
+    layers = np.zeros((2, camera.height, camera.width), np.float32)
     _align_kernels.render(
         np.ascontiguousarray(depth.metres),
         rays_by_row(source),
@@ -59,7 +56,7 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
         (slope, noise_per_m),
         layers,
     )
-    surface, rest = layers.max(axis=0)
+    surface, rest = layers
     # A rectangle has one depth for all of a pixel: it yields to a surface unless it is in front
     # by more than a jump. A difference dz is dz / z^2 in 1 / z.
     in_front = rest > surface * (1 + np.float32(slope)) + np.float32(noise_per_m)
@@ -115,10 +112,9 @@ def color_at_depth(
     view, rays = view_of(color_camera, T_color_depth), rays_by_row(camera)
     metres, picture = np.ascontiguousarray(depth.metres), np.ascontiguousarray(picture)
     cell_px = _cell_px(color_camera, camera)
-    shape = (_LAYERS, -(-color_camera.height // cell_px), -(-color_camera.width // cell_px))
-    layers = np.empty(shape, np.float32)
-    _align_kernels.nearest_per_cell(metres, rays, view, 1.0 / cell_px, layers)
-    nearest = layers.min(axis=0)
+    shape = (-(-color_camera.height // cell_px), -(-color_camera.width // cell_px))
+    nearest = np.empty(shape, np.float32)
+    _align_kernels.nearest_per_cell(metres, rays, view, 1.0 / cell_px, nearest)
     slope, noise_per_m = jump_tolerance(camera)
     # Points of one surface in one cell are up to three depth pixels apart.
     farthest = nearest * (1 + 3 * np.float32(slope) + np.float32(noise_per_m) * nearest)
