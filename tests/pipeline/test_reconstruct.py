@@ -1,0 +1,168 @@
+"""The whole path on known geometry: from frames to files."""
+
+import json
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sensorfusion as sf
+from sensorfusion.config import FusionSettings, MeshSettings
+from sensorfusion.errors import DepthScaleError, SourceError, TrackingError
+from sensorfusion.sources.driver import FrameSource, Losses
+
+CAMERA = sf.Camera("depth", 160, 120, 150.0, 150.0, 79.5, 59.5)
+KEEP_ALL = sf.Settings(mesh=MeshSettings(smallest_piece_triangles=0))
+SMALL = {"scale": "0.25"}
+
+
+class Frames(FrameSource):
+    """Frames from a list."""
+
+    def __init__(self, frames, rig=None, trajectory=None):
+        self._frames = frames
+        self.rig = rig or sf.Rig({"depth": CAMERA})
+        self.trajectory, self.down_world, self.losses = trajectory, None, Losses()
+
+    def __iter__(self):
+        yield from self._frames
+
+    def samples(self):
+        return iter(())
+
+
+def raw_frames(value, unit_m, count=3):
+    values = np.full((120, 160), value, np.uint16 if isinstance(value, int) else np.float32)
+    return Frames(
+        [
+            sf.Frame(
+                n, n * 33_000_000, "depth", sf.RawDepth(values, unit_m, CAMERA, n * 33_000_000)
+            )
+            for n in range(count)
+        ]
+    )
+
+
+def room(count, **options):
+    options = SMALL | {"frames": str(count)} | options
+    return sf.open_source("synthetic:room", options=options)
+
+
+def recorded(count, **options):
+    """A few simulated frames, rendered once, to be changed by a test."""
+    with room(count, **options) as source:
+        return list(source), source.rig
+
+
+def still(source):
+    times = [frame.timestamp_ns for frame in source]
+    return sf.Trajectory(times, [sf.RigidTransform.identity("world", "depth")] * len(times))
+
+
+def test_a_wall_at_two_metres_gives_vertices_at_two_metres():
+    source = raw_frames(2000, 0.001)
+    mesh = sf.reconstruct(source, KEEP_ALL, poses=still(source)).mesh
+    assert len(mesh.vertices) > 10_000
+    assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("value", "unit_m"), [(2000, 1.0), (2000.0, 1.0), (2.0, 0.001), (2, 0.001)]
+)
+def test_metres_and_millimetres_taken_for_each_other_are_refused(value, unit_m):
+    with pytest.raises(DepthScaleError, match="millimetres"):
+        sf.reconstruct(raw_frames(value, unit_m))
+
+
+def test_nothing_that_can_be_placed_is_an_error_with_the_reason():
+    with pytest.raises(TrackingError, match="3 x no depth"):
+        sf.reconstruct(raw_frames(0, 0.001))
+
+
+def test_poses_that_the_recording_does_not_hold_are_refused():
+    with pytest.raises(SourceError, match="holds no poses"):
+        sf.reconstruct(raw_frames(2000, 0.001), poses="recording")
+
+
+def test_the_same_recording_gives_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        with room(12, noise="kinect") as source:
+            sf.reconstruct(source).save(tmp_path / name)
+    for file in ("mesh.ply", "mesh.glb", "trajectory.tum"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_a_kidnapped_camera_is_declared_and_not_fused():
+    frames, rig = recorded(12)
+    turned = []
+    for frame in frames[6:]:
+        depth = frame.measurement
+        flipped = np.ascontiguousarray(
+            (depth.metres if isinstance(depth, sf.DepthMap) else depth.values)[::-1, ::-1]
+        )
+        field = "metres" if isinstance(depth, sf.DepthMap) else "values"
+        turned.append(replace(frame, measurement=replace(depth, **{field: flipped}), images={}))
+    report = sf.reconstruct(Frames(frames[:6] + turned, rig)).report.to_dict()
+    assert report["frames"]["used"] == 6
+    assert sum(report["frames"]["dropped"].values()) == 6
+    assert report["lost"] == [[frames[6].timestamp_ns, frames[11].timestamp_ns]]
+
+
+def test_a_time_stamp_that_goes_back_is_dropped_and_counted():
+    frames, rig = recorded(3)
+    report = sf.reconstruct(Frames([*frames, frames[1]], rig)).report.to_dict()
+    assert report["frames"] == {
+        "in": 4,
+        "used": 3,
+        "dropped": {"time stamp does not increase": 1},
+    }
+
+
+def test_a_run_that_is_stopped_has_a_whole_mesh_of_what_was_seen(tmp_path):
+    with room(12) as source:
+        result = sf.reconstruct(source, go_on=lambda done, total: done < 4)
+    result.save(tmp_path)
+    assert len(result.trajectory) == 4
+    assert len(sf.read_mesh(tmp_path / "mesh.ply").triangles) > 1000
+    assert json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
+
+
+def test_what_is_written_says_what_was_done(tmp_path):
+    with room(5) as source:
+        sf.reconstruct(source, sf.Settings(fusion=FusionSettings(voxel_size_m=0.02))).save(tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["frames"] == {"in": 5, "used": 5, "dropped": {}}
+    assert report["mesh"]["triangles"] == len(sf.read_mesh(tmp_path / "mesh.ply").triangles)
+    assert set(report) >= {
+        "source", "frames", "unpaired", "lost", "seconds", "frames_per_second",
+        "peak_memory_mb", "mesh", "settings", "versions",
+    }  # fmt: skip
+    settings = tomllib.loads((tmp_path / "config.toml").read_text())
+    assert settings["fusion"]["voxel_size_m"] == 0.02
+    assert len(sf.read_trajectory(tmp_path / "trajectory.tum")) == 5
+
+
+def test_without_poses_in_the_recording_the_world_is_upright_at_the_first_camera():
+    frames, rig = recorded(5)
+    result = sf.reconstruct(Frames(frames, rig))
+    np.testing.assert_allclose(result.trajectory.poses[0].translation_m, 0, atol=1e-9)
+    np.testing.assert_array_equal(result.T_up_world.matrix, np.eye(4))
+
+
+def test_given_poses_from_a_file_are_used_as_they_are(tmp_path):
+    with room(5) as source:
+        sf.write_trajectory(tmp_path / "poses.tum", source.trajectory)
+        result = sf.reconstruct(source, poses=tmp_path / "poses.tum")
+        np.testing.assert_allclose(
+            result.trajectory.matrices, source.trajectory.matrices, atol=1e-8
+        )
+
+
+def test_a_finer_volume_is_fused_beside_the_one_that_is_tracked():
+    fine = sf.Settings(fusion=FusionSettings(voxel_size_m=0.006, truncation_voxels=6.0))
+    with room(6) as source:
+        truth = source.trajectory
+        finer, usual = sf.reconstruct(source, fine), sf.reconstruct(source)
+    assert len(finer.mesh.vertices) > 2 * len(usual.mesh.vertices)
+    assert sf.compare_trajectories(finer.trajectory, truth).ate_rmse_m < 0.003
