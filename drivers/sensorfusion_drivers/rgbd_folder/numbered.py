@@ -73,8 +73,7 @@ def _color_folders(folder: Path) -> list[str]:
 def _numbered(folder: Path, name: str, kind: re.Pattern[str]) -> bool:
     path = folder / name
     return path.is_dir() and any(
-        kind.fullmatch(file) and _time_of_number_ns(path / file) is not None
-        for file in file_names(path)
+        kind.fullmatch(file) and _says_when(path / file) for file in file_names(path)
     )
 
 
@@ -88,6 +87,10 @@ def _pictures(
         if timestamp_ns is not None:
             pictures.append(Picture(timestamp_ns, path))
     return in_order(pictures), len(paths) - len(pictures)
+
+
+def _says_when(path: Path) -> bool:
+    return _time_in_name_ns(path) is not None or _time_of_number_ns(path) is not None
 
 
 def _time_of_number_ns(path: Path) -> int | None:

@@ -1,0 +1,283 @@
+"""The contract asked of every installed driver.
+
+A new driver adds a line to ``RECORDINGS``: a function that writes a small recording of at least
+three frames into a folder and returns its location and the options to open it with.
+"""
+
+import hashlib
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sensorfusion.camera import Camera
+from sensorfusion.errors import DriverError, SensorFusionError
+from sensorfusion.image import Image
+from sensorfusion.rig import Rig
+from sensorfusion.sources.driver import SeekableFrameSource
+from sensorfusion.sources.prefetch import prefetch
+from sensorfusion.sources.registry import (
+    driver_names,
+    driver_options,
+    find_driver,
+    load_driver,
+    open_source,
+    read_truth,
+)
+from sensorfusion.transform import RigidTransform
+
+HEIGHT, WIDTH = 12, 16
+
+
+@dataclass(frozen=True)
+class Recording:
+    driver: str
+    location: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def pictures(count=4):
+    """Time stamp, depth and colour of random pictures, the same each time."""
+    rng = np.random.default_rng(7)
+    for index in range(count):
+        depth = rng.integers(500, 4000, (HEIGHT, WIDTH), dtype=np.uint16)
+        color = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        yield 1_000_000_000 + index * 33_333_333, depth, color
+
+
+def rgbd_folder(folder):
+    import cv2
+
+    for index, (_, depth, color) in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"frame-{index:06d}.depth.png"), depth)
+        cv2.imwrite(str(folder / f"frame-{index:06d}.color.png"), color)
+        np.savetxt(folder / f"frame-{index:06d}.pose.txt", np.eye(4))
+    (folder / "camera-intrinsics.txt").write_text("16 0 7.5 0 16 5.5 0 0 1")
+    return str(folder), {}
+
+
+def realsense_db3(folder):
+    from sensorfusion_drivers.realsense.writer import write_db3
+
+    write_db3(folder / "recording.db3", _device(), pictures())
+    return str(folder / "recording.db3"), {}
+
+
+def realsense_bag(folder):
+    from sensorfusion_drivers.realsense.writer import write_bag
+
+    write_bag(folder / "recording.bag", _device(), pictures())
+    return str(folder / "recording.bag"), {}
+
+
+def synthetic(_):
+    return "synthetic:room", {"frames": "3", "scale": "0.05", "noise": "d435"}
+
+
+def _device():
+    from sensorfusion_drivers.realsense.writer import RecordedDevice
+
+    cameras = {
+        name: Camera(name, WIDTH, HEIGHT, 16.0, 16.0, 7.5, 5.5) for name in ("depth", "color")
+    }
+    rig = Rig(cameras, (RigidTransform.identity("color", "depth"),))
+    return RecordedDevice(rig, unit_m=0.001)
+
+
+RECORDINGS = {
+    "rgbd_folder": ("rgbd_folder", rgbd_folder),
+    "realsense .db3": ("realsense", realsense_db3),
+    "realsense .bag": ("realsense", realsense_bag),
+    "synthetic": ("synthetic", synthetic),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    made = {}
+    for name, (driver, make) in RECORDINGS.items():
+        location, options = make(tmp_path_factory.mktemp("recording"))
+        made[name] = Recording(driver, location, options)
+    return made
+
+
+@pytest.fixture(params=RECORDINGS)
+def recording(request, recordings):
+    return recordings[request.param]
+
+
+@pytest.fixture
+def source(recording):
+    with open_source(recording.location, options=recording.options) as opened:
+        yield opened
+
+
+@pytest.fixture(params=sorted({driver for driver, _ in RECORDINGS.values()}))
+def name(request):
+    return request.param
+
+
+def frame_hash(frame):
+    values = getattr(frame.measurement, "values", None)
+    values = frame.measurement.metres if values is None else values
+    digest = hashlib.sha256(f"{frame.index} {frame.timestamp_ns} {values.dtype}".encode())
+    digest.update(np.ascontiguousarray(values))
+    for camera, image in sorted(frame.images.items()):
+        digest.update(f"{camera} {image.timestamp_ns}".encode())
+        digest.update(np.ascontiguousarray(image.pixels))
+    return digest.hexdigest()
+
+
+def hashes(frames):
+    return [frame_hash(frame) for frame in frames]
+
+
+def test_every_installed_driver_is_asked():
+    assert {driver for driver, _ in RECORDINGS.values()} == set(driver_names())
+
+
+def test_a_location_is_recognised_by_its_own_driver_only(recording):
+    assert find_driver(recording.location) == recording.driver
+
+
+def test_a_driver_says_in_one_line_what_it_reads(name):
+    summary = load_driver(name).summary
+    assert summary
+    assert "\n" not in summary
+
+
+def test_recognising_anything_never_raises(name, tmp_path):
+    driver = load_driver(name)
+    empty, text = tmp_path / "empty", tmp_path / "text.txt"
+    empty.write_bytes(b"")
+    text.write_text("hello\n" * 100)
+    odd = ("", "\0", "x" * 5000, "a:b", str(empty), str(text), str(tmp_path), str(tmp_path / "no"))
+    assert [driver.can_open(location) for location in odd] == [False] * len(odd)
+
+
+def test_frames_are_numbered_and_in_order_of_time(source):
+    frames = list(source)
+    assert len(frames) >= 3
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    stamps = [frame.timestamp_ns for frame in frames]
+    assert stamps == sorted(set(stamps))
+
+
+def test_every_frame_belongs_to_cameras_of_the_rig(source):
+    for frame in source:
+        assert source.rig.cameras[frame.sensor] is frame.measurement.camera
+        for camera, image in frame.images.items():
+            assert image.camera_name == camera
+            described = source.rig.cameras[camera]
+            assert image.pixels.shape[:2] == (described.height, described.width)
+
+
+def test_a_second_opening_gives_the_same_frames(recording, source):
+    with open_source(recording.location, options=recording.options) as again:
+        assert hashes(again) == hashes(source)
+
+
+def test_a_second_iteration_gives_the_same_frames(source):
+    assert hashes(source) == hashes(source)
+
+
+def test_a_recording_knows_its_length(source):
+    assert isinstance(source, SeekableFrameSource)
+    assert len(source) == len(list(source))
+
+
+def test_frames_by_index_are_those_of_the_iteration_in_any_order(source):
+    expected = hashes(source)
+    for index in reversed(range(len(source))):
+        assert frame_hash(source[index]) == expected[index]
+
+
+def test_frames_may_be_read_from_several_threads(source):
+    expected = hashes(source)
+    order = [*range(len(source)), *reversed(range(len(source)))] * 5
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda i: frame_hash(source[i]), order)) == [
+            expected[index] for index in order
+        ]
+
+
+def test_frames_decoded_ahead_are_the_same(source):
+    assert hashes(prefetch(source)) == hashes(source)
+
+
+@pytest.mark.parametrize("past", [0, 1_000])
+def test_an_index_past_the_end_is_an_index_error(source, past):
+    with pytest.raises(IndexError):
+        source[len(source) + past]
+
+
+def test_the_samples_hold_every_measurement_and_picture_in_order_of_time(source):
+    samples = list(source.samples())
+    stamps = [sample.timestamp_ns for sample in samples]
+    assert stamps == sorted(stamps)
+    pictured = {(s.data.camera_name, s.timestamp_ns) for s in samples if isinstance(s.data, Image)}
+    measured = {s.timestamp_ns for s in samples if not isinstance(s.data, Image)}
+    for frame in source:
+        assert frame.timestamp_ns in measured
+        assert {(camera, image.timestamp_ns) for camera, image in frame.images.items()} <= pictured
+
+
+def test_poses_stand_at_the_instants_of_frames(source):
+    stamps = {frame.timestamp_ns for frame in source}
+    assert set(() if source.trajectory is None else source.trajectory.timestamps_ns) <= stamps
+
+
+def test_the_truth_is_the_trajectory_that_the_source_shows(recording, source):
+    truth = read_truth(recording.location, options=recording.options).trajectory
+    shown = source.trajectory
+    assert (truth is None) == (shown is None)
+    if truth is not None:
+        assert np.array_equal(truth.timestamps_ns, shown.timestamps_ns)
+        assert np.array_equal(truth.matrices, shown.matrices)
+
+
+def test_a_source_may_be_closed_twice(recording):
+    opened = open_source(recording.location, options=recording.options)
+    opened.close()
+    opened.close()
+
+
+def test_a_misspelt_option_is_refused(recording):
+    with pytest.raises(DriverError, match="has no option 'no-such-option'"):
+        open_source(recording.location, options={"no-such-option": "1"})
+
+
+def test_a_value_that_is_no_number_is_refused_where_a_number_is_asked(recording):
+    for option in driver_options(recording.driver):
+        if "int" in option.type or "float" in option.type:
+            with pytest.raises(DriverError, match=f"option {option.name} is 'many'; expected"):
+                open_source(recording.location, options={option.name: "many"})
+
+
+def test_a_missing_location_is_refused_in_one_sentence(name, tmp_path):
+    with pytest.raises(SensorFusionError) as caught:
+        open_source(tmp_path / "gone", driver=name)
+    assert "gone" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_something_else_is_refused_in_one_sentence(name, tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear reader,\n" * 50)
+    with pytest.raises(SensorFusionError) as caught:
+        open_source(path, driver=name)
+    assert "letter.txt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recording_is_recognised_by_content_under_any_name(recording, tmp_path):
+    original = Path(recording.location)
+    if not original.exists():
+        return  # a name, not a path
+    renamed = tmp_path / "renamed.bin"
+    (shutil.copytree if original.is_dir() else shutil.copy)(original, renamed)
+    with open_source(original) as here, open_source(renamed) as there:
+        assert hashes(there) == hashes(here)

@@ -1,0 +1,74 @@
+import struct
+import zlib
+
+import cv2  # noqa: TID253 - an independent writer of pictures
+import numpy as np
+import pytest
+
+from sensorfusion.errors import CorruptRecordingError
+from sensorfusion.formats import png
+
+
+def chunk(kind, body=b""):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def header_chunk(width, height, bit_depth, color_type):
+    body = struct.pack(">IIBBBBB", width, height, bit_depth, color_type, 0, 0, 0)
+    return png.SIGNATURE + chunk(b"IHDR", body)
+
+
+def encoded(pixels):
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("color_type", "bit_depth", "channels"),
+    [(0, 16, 1), (2, 8, 3), (3, 8, 1), (4, 8, 2), (6, 16, 4)],
+)
+def test_the_header_says_size_depth_and_channels(color_type, bit_depth, channels):
+    header = png.read_header(header_chunk(640, 480, bit_depth, color_type), "a.png")
+    assert header == png.PngHeader(640, 480, bit_depth, channels)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header():
+    with pytest.raises(CorruptRecordingError, match=r"20000 x 20000 pixels"):
+        png.read_header(header_chunk(20000, 20000, 16, 0), "a.png")
+
+
+def test_a_bit_depth_that_png_does_not_know_is_refused():
+    with pytest.raises(CorruptRecordingError, match=r"bit depth 7 with colour type 0"):
+        png.read_header(header_chunk(4, 4, 7, 0), "a.png")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8\xff\xe0", png.SIGNATURE, png.SIGNATURE + b"x" * 40]
+)
+def test_what_is_no_png_is_refused_with_its_name(data):
+    with pytest.raises(CorruptRecordingError, match=r"a\.png"):
+        png.read_header(data, "a.png")
+
+
+def test_a_whole_picture_is_accepted():
+    png.check_complete(encoded(np.arange(48, dtype=np.uint16).reshape(6, 8)), "a.png")
+
+
+def test_a_picture_cut_at_any_byte_is_refused():
+    data = encoded(np.arange(48, dtype=np.uint16).reshape(6, 8))
+    for length in range(8, len(data)):
+        with pytest.raises(CorruptRecordingError):
+            png.check_complete(data[:length], "a.png")
+
+
+def test_one_changed_byte_anywhere_after_the_signature_is_noticed():
+    data = encoded(np.arange(48, dtype=np.uint16).reshape(6, 8))
+    for place in range(8, len(data)):
+        changed = data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
+        with pytest.raises(CorruptRecordingError):
+            png.check_complete(changed, "a.png")
+
+
+def test_bytes_after_the_end_are_refused():
+    data = encoded(np.zeros((2, 2), dtype=np.uint8))
+    with pytest.raises(CorruptRecordingError, match="3 bytes after IEND"):
+        png.check_complete(data + b"abc", "a.png")
