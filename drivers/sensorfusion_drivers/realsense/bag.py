@@ -7,6 +7,7 @@ ROS 1 message types named below; an Image may be followed by four bytes, the dep
 """
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from sensorfusion_drivers.realsense.streams import (
     find_streams,
     make_camera,
 )
+
+_LARGEST_TRANSFORM: Final = 1e3
 
 
 class BagRecording:
@@ -135,6 +138,10 @@ class BagRecording:
             message = self._first(key) if key.startswith(prefix) else None
             if message:
                 values = np.array(message.read("d", 7))
+                # Also keeps the arithmetic below from overflowing.
+                if not (np.abs(values) < _LARGEST_TRANSFORM).all():
+                    found = f"transform {values}"
+                    raise message.corrupt(found, "metres and a quaternion")
                 matrix = np.eye(4)
                 matrix[:3, :3] = rotation_from_quaternion_xyzw(values[3:])
                 matrix[:3, 3] = values[:3]

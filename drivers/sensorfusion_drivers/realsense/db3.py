@@ -6,6 +6,7 @@ librealsense 2.59, "doc/record-and-playback.md" and the files that it writes; RE
 followed by it: PNG images stand in sensor_msgs/CompressedImage as ROS's image_transport has them.
 """
 
+import math
 import sqlite3
 from pathlib import Path
 from threading import Lock
@@ -37,6 +38,9 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _DEPTH_SETTINGS_BYTES: Final = 12
 # That of a unit of 0.1 mm, and more.
 _NOTABLE_UNIT_ERROR: Final = 0.0051
+_INDEX: Final = (
+    "SELECT id, CAST(IFNULL(timestamp, 0) AS INTEGER) FROM messages WHERE topic_id = ? ORDER BY id"
+)
 
 
 class Db3Recording:
@@ -74,8 +78,11 @@ class Db3Recording:
             raise
 
     def _open(self) -> None:
-        topics = "SELECT CAST(name AS TEXT), id FROM topics WHERE id IN (SELECT topic_id "
-        self._topics: dict[str, int] = dict(self._rows(topics + "FROM messages)"))
+        rows = self._rows(
+            "SELECT CAST(name AS TEXT), id FROM topics WHERE id IN (SELECT topic_id FROM messages)"
+        )
+        # A damaged name can be NULL in spite of the query.
+        self._topics: dict[str, int] = {name: number for name, number in rows if name}
         found, self.others = find_streams(self._topics, self.path)
         self.metadata = parse_pairs(self._text("/device_0/info") or "")
         self._compressed = {name: not t.data.endswith("/data") for name, t in found.items()}
@@ -107,10 +114,7 @@ class Db3Recording:
         self._database.close()
 
     def _stream(self, name: str, topic: StreamTopic) -> StoredStream:
-        index = self._rows(
-            "SELECT id, CAST(timestamp AS INTEGER) FROM messages WHERE topic_id = ? ORDER BY id",
-            self._topics[topic.data],
-        )
+        index = self._rows(_INDEX, self._topics[topic.data])
         metadata = self._metadata(topic)
         kept = []
         for message, arrival_ns in index:
@@ -134,10 +138,7 @@ class Db3Recording:
     def _metadata(self, topic: StreamTopic) -> dict[int, list[dict[str, str]]]:
         """Read what stands beside each image, by the time at which both arrived."""
         metadata: dict[int, list[dict[str, str]]] = {}
-        rows = self._rows(
-            "SELECT id, CAST(timestamp AS INTEGER) FROM messages WHERE topic_id = ? ORDER BY id",
-            self._topics.get(f"{topic.base}/image/metadata", -1),
-        )
+        rows = self._rows(_INDEX, self._topics.get(f"{topic.base}/image/metadata", -1))
         for message, arrival_ns in rows:
             facts = parse_pairs(self._message(message).string())
             metadata.setdefault(arrival_ns, []).append(facts)
@@ -214,10 +215,13 @@ class Db3Recording:
 
     def _number(self, text: str) -> float:
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
             found = f"{text[:40]!r} among the settings"
-            raise CorruptRecordingError(self.path, 0, found, "a number", RECORD_AGAIN) from None
+            raise CorruptRecordingError(self.path, 0, found, "a number", RECORD_AGAIN)
+        return number
 
     def _rows(self, statement: str, *arguments: int) -> list[Any]:
         try:
@@ -229,7 +233,8 @@ class Db3Recording:
                 "if a program is still recording to it, let it finish"
             )
             raise SourceError(msg) from error
-        except sqlite3.Error as error:
+        # Damaged names show in SQLite's own messages.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise CorruptRecordingError(
                 self.path,
                 0,

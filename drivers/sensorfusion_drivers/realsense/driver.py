@@ -185,7 +185,7 @@ def _period_ns(stream: StoredStream) -> float:
     """Return the time between images: as measured, as promised, whichever is shorter."""
     periods = [
         median_period_ns(stream.timestamps_ns),
-        1e9 / stream.rate_hz if stream.rate_hz else 0,
+        1e9 / stream.rate_hz if stream.rate_hz > 1e-3 else 0,
     ]
     return min((period for period in periods if period > 0), default=0.0)
 

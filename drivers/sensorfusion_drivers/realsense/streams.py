@@ -35,6 +35,9 @@ _MODELS: Final[Mapping[str, DistortionModel]] = {
     "inverse brown conrady": "inverse_brown_conrady",
     "modified brown conrady": "inverse_brown_conrady",
 }
+# A smaller one moves no ray by a thousandth of a pixel and would overflow where it divides.
+_SMALLEST_COEFFICIENT: Final = 1e-9
+_LARGEST_COEFFICIENT: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,10 @@ def make_camera(
             f"{', '.join(sorted(_MODELS))}, or any model whose coefficients are all 0"
         )
         raise UnsupportedRecordingError(msg)
+    if max(map(abs, coefficients), default=0.0) > _LARGEST_COEFFICIENT:
+        msg = f"stream {name!r}: distortion coefficients {coefficients}; expected small numbers"
+        raise UnsupportedRecordingError(msg)
+    coefficients = tuple(k if abs(k) > _SMALLEST_COEFFICIENT else 0.0 for k in coefficients)
     distortion = Distortion() if known is None else Distortion.of(known, coefficients)
     return Camera(name, *size, *focal_and_center_px, distortion)
 

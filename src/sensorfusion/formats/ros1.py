@@ -155,11 +155,15 @@ class Ros1Bag:
     def _check_count(self, records: list[Record]) -> None:
         """Compare the index with the second count of messages that every bag holds."""
         found = sum(len(entries) for entries in self.entries.values())
-        expected = sum(
-            count
+        counts = (
+            self._data[record.start : record.end]
             for record in records
             if record.op == OP_CHUNK_INFO
-            for (count,) in struct.iter_unpack("<4xI", self._data[record.start : record.end])
+        )
+        expected = sum(
+            int.from_bytes(count[place : place + 4], "little")
+            for count in counts
+            for place in range(4, len(count), 8)
         )
         if found != expected:
             raise CorruptRecordingError(
