@@ -20,7 +20,11 @@ _LAYOUTS = (
 
 
 class RgbdFolderDriver(Driver):
-    """Folders of registered depth and colour pictures."""
+    """Folders of registered depth and colour pictures.
+
+    TUM lists carry time stamps. 7-Scenes and plain numbers do not: there frame N stands at
+    N / 30 s, a nominal time, good for order and not for measuring speed.
+    """
 
     summary = "folder of RGB-D pictures: 7-Scenes, TUM, Open3D and Redwood layouts"
 

@@ -1,7 +1,7 @@
 """Decode frames ahead of their use, so that reading and reconstruction share the cores."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice, repeat
@@ -10,7 +10,7 @@ from sensorfusion.frame import Frame
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 
 
-def prefetch(source: FrameSource, threads: int = 2, ahead: int = 4) -> Iterator[Frame]:
+def prefetch(source: FrameSource, threads: int = 2, ahead: int = 4) -> Generator[Frame, None, None]:
     """Yield the frames of a source in order, decoded ahead in threads.
 
     A recording is decoded by index in a small pool; a source that can only be read in order gets
@@ -52,7 +52,7 @@ def _in_order(source: FrameSource) -> Iterator[_Job]:
     return repeat(partial(next, iter(source), None))
 
 
-def _run_ahead(jobs: Iterator[_Job], threads: int, ahead: int) -> Iterator[Frame]:
+def _run_ahead(jobs: Iterator[_Job], threads: int, ahead: int) -> Generator[Frame, None, None]:
     """Yield the results of jobs in order until one is None or there are no more."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")
     try:
