@@ -7,7 +7,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -43,6 +42,8 @@ def recording(name):
 
 def picture(index, kind):
     name = f"rgbd-7scenes/frame-{index:06d}.{kind}"
+    import cv2
+
     return cv2.imread(recording(name), cv2.IMREAD_UNCHANGED)
 
 
@@ -176,7 +177,7 @@ def test_a_recording_whose_colour_never_came_gives_depth_alone():
 def test_a_recording_that_was_never_closed_is_recognised_and_refused():
     path = recording("realsense-d435-singles/0925_009.bag")
     assert RealSenseDriver().can_open(path)
-    with pytest.raises(CorruptRecordingError, match="at byte 13: found no index.*reindex"):
+    with pytest.raises(CorruptRecordingError, match=r"at byte 13: found no index.*reindex"):
         RealSenseDriver().open(path)
 
 

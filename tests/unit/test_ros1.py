@@ -58,7 +58,7 @@ def test_messages_come_back_in_the_order_in_which_they_were_written(tmp_path, co
 def test_a_bag_without_an_index_is_refused_with_what_to_do(tmp_path):
     path = tmp_path / "a.bag"
     path.write_bytes(bag([b"one"], indexed=False))
-    with pytest.raises(CorruptRecordingError, match="no index.*rosbag reindex"):
+    with pytest.raises(CorruptRecordingError, match=r"no index.*rosbag reindex"):
         Ros1Bag(path)
 
 
