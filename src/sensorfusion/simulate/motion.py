@@ -74,7 +74,7 @@ class HandHeld:
         centre[:, 0] += _RADII_M[0] * np.cos(around)
         centre[:, 1] += _RADII_M[1] * np.sin(around)
         yaw = around + self._yaw.at(time_s)
-        pitch = -0.22 + self._pitch.at(time_s)
+        pitch = -0.34 + self._pitch.at(time_s)
         poses = np.zeros((len(time_s), 4, 4))
         poses[:, :3, :3] = _looking(yaw, pitch, self._roll.at(time_s))
         poses[:, :3, 3] = centre
