@@ -34,6 +34,8 @@ _LARGEST_TRANSFORM: Final = 1e3
 class BagRecording:
     """A recording in a ROS 1 bag; see ``streams.Recording`` for the attributes.
 
+    Opening unpacks every chunk once: the camera's time stamps stand in the images only.
+
     Parameters
     ----------
     path : Path

@@ -81,7 +81,7 @@ class Db3Recording:
         rows = self._rows(
             "SELECT CAST(name AS TEXT), id FROM topics WHERE id IN (SELECT topic_id FROM messages)"
         )
-        # A damaged name can be NULL in spite of the query.
+        # A damaged row can be without its name.
         self._topics: dict[str, int] = {name: number for name, number in rows if name}
         found, self.others = find_streams(self._topics, self.path)
         self.metadata = parse_pairs(self._text("/device_0/info") or "")
