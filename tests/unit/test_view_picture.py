@@ -64,11 +64,25 @@ def test_the_nearer_of_two_squares_is_seen():
 
 
 def test_colours_change_evenly_between_corners():
-    colors = np.array([[0, 0, 0], [200, 0, 0], [200, 0, 0], [0, 0, 0]], np.uint8)
+    colors = np.array([[0, 9, 0], [200, 9, 0], [200, 9, 0], [0, 9, 0]], np.uint8)
     mesh = TriangleMesh(CORNERS + np.float32([0, 0, 10]), FACING, None, colors)
     picture = render_mesh(mesh, AT_ORIGIN, CAMERA)
     # Red rises from 0 at u = 25.5 to 200 at u = 37.5: at u = 31, 200 * 5.5 / 12.
     assert picture[23, 31, 0] == pytest.approx(200 * 5.5 / 12, abs=1.5)
+
+
+def test_a_surface_that_no_picture_saw_is_grey():
+    picture = render_mesh(square(10.0, (0, 0, 0)), AT_ORIGIN, CAMERA)
+    np.testing.assert_allclose(picture[23, 31], [200, 200, 200], atol=1)
+
+
+def test_the_view_from_above_looks_at_the_outside_of_a_wall():
+    # Stands in the plane y = 0 with its outside toward -y.
+    corners = np.array([[0, 0, 0], [4, 0, 0], [4, 0, 2], [0, 0, 2]], np.float32)
+    wall = TriangleMesh(corners, np.array([[0, 1, 2], [0, 2, 3]], np.int32))
+    T_up_view, _ = view_from_above(wall, 64, 48)
+    assert T_up_view.translation_m[1] < -1
+    assert T_up_view.translation_m[0] == pytest.approx(2.0, abs=0.2)
 
 
 def test_an_empty_mesh_is_a_white_picture():

@@ -111,7 +111,8 @@ def depth(
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
     for stream, count in losses.unpaired.items():
-        write_line(f"  without a partner: {count} {stream}")
+        if count:
+            write_line(f"  without a partner: {count} {stream}")
     if watch.interrupted:
         raise KeyboardInterrupt
 

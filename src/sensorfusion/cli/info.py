@@ -149,4 +149,5 @@ def _write_text(source: str, facts: dict[str, Any]) -> None:
         )
     for title in ("unpaired", "dropped"):
         for name, number in facts[title].items():
-            write_line(f"  {title}: {number} {name}")
+            if number:
+                write_line(f"  {title}: {number} {name}")

@@ -87,7 +87,8 @@ def _summarise(result: Reconstruction, out: Path) -> None:
     for reason, count in frames["dropped"].items():
         write_line(f"  dropped {count}: {reason}")
     for stream, count in report["unpaired"].items():
-        write_line(f"  without a partner: {count} {stream}")
+        if count:
+            write_line(f"  without a partner: {count} {stream}")
     for start_ns, end_ns in report["lost"]:
         write_line(f"  lost from {start_ns * 1e-9:.3f} s to {end_ns * 1e-9:.3f} s")
     write_line(f"  upright by {report['upright_by']}")

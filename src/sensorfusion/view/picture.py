@@ -28,7 +28,7 @@ def render_mesh(
 
     Triangles are seen from their outside only, so that a room scanned from within opens up when
     it is drawn from above. Colours are interpolated between the corners; a mesh without colours
-    is grey, the background white.
+    is grey, as is what has none (0, 0, 0) because no picture saw it; the background is white.
 
     Parameters
     ----------
@@ -91,7 +91,38 @@ def view_from_above(
     """
     focal_px = width / (2.0 * math.tan(math.radians(20.0)))
     camera = Camera("view", width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
-    azimuth_rad, elevation_rad = math.radians(-60.0), math.radians(50.0)
+    rotation = _from_above(_azimuth_rad(mesh))
+    some = mesh.vertices[:: max(1, len(mesh.vertices) // 100_000)] @ rotation
+    if not len(some):
+        some = np.zeros((1, 3))
+    # A few stray vertices must not shrink everything else.
+    low, high = np.percentile(some, (0.5, 99.5), axis=0)
+    some = some[((some >= low) & (some <= high)).all(axis=1)] if len(some) > 1000 else some
+    centre = (some.min(axis=0) + some.max(axis=0)) / 2
+    some = some - centre
+    reach = np.abs(some[:, :2]) * focal_px / (np.array([width, height]) / 2)
+    distance_m = max(float((reach - some[:, 2:]).max()) * 1.05, 0.1)
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = rotation @ (centre - (0.0, 0.0, distance_m))
+    return RigidTransform("up", "view", matrix), camera
+
+
+def _azimuth_rad(mesh: TriangleMesh) -> float:
+    """Return the side from which most of the surface shows its outside."""
+    azimuths_rad = np.radians(np.arange(0.0, 360.0, 15.0))
+    if not len(mesh.triangles):
+        return 0.0
+    a, b, c = (mesh.vertices[mesh.triangles[:, i]] for i in range(3))
+    twice_area = np.cross(b - a, c - a)
+    toward_viewer = np.stack([_from_above(azimuth)[:, 2] for azimuth in azimuths_rad]) * -1.0
+    shown = [float((twice_area @ direction).clip(min=0).sum()) for direction in toward_viewer]
+    return float(azimuths_rad[int(np.argmax(shown))])
+
+
+def _from_above(azimuth_rad: float) -> NDArray[np.float64]:
+    """Return the rotation of a view from a side and 50 degrees above, (3, 3), ``R_up_view``."""
+    elevation_rad = math.radians(50.0)
     backward = np.array(
         [
             math.cos(elevation_rad) * math.cos(azimuth_rad),
@@ -100,19 +131,7 @@ def view_from_above(
         ]
     )
     right = np.array([-math.sin(azimuth_rad), math.cos(azimuth_rad), 0.0])
-    rotation = np.stack([right, np.cross(-backward, right), -backward], axis=1)
-    some = mesh.vertices[:: max(1, len(mesh.vertices) // 100_000)]
-    # A few stray vertices must not shrink everything else.
-    low, high = np.percentile(some, (0.2, 99.8), axis=0) if len(some) else np.zeros((2, 3))
-    centre = (low + high) / 2
-    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-    in_view = (low + corners * (high - low) - centre) @ rotation
-    reach = np.abs(in_view[:, :2]) * focal_px / (np.array([width, height]) / 2)
-    distance_m = max(float((reach - in_view[:, 2:]).max()) * 1.05, 0.1)
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation
-    matrix[:3, 3] = centre + distance_m * backward
-    return RigidTransform("up", "view", matrix), camera
+    return np.stack([right, np.cross(-backward, right), -backward], axis=1)
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -176,5 +195,10 @@ def _color(
     if mesh.colors is None:
         return np.full((len(corners), 3), _PLAIN_GREY, np.float32)
     u, v = weights[:, :1], weights[:, 1:]
-    a, b, c = (mesh.colors[corners[:, i]].astype(np.float32) for i in range(3))
+    a, b, c = (_shown(mesh.colors[corners[:, i]]) for i in range(3))
     return np.asarray((1 - u - v) * a + u * b + v * c)
+
+
+def _shown(colors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return colours with grey for the pure black of a surface that no picture has seen."""
+    return np.where(colors.any(axis=1, keepdims=True), colors, _PLAIN_GREY).astype(np.float32)
