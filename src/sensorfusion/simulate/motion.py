@@ -12,6 +12,7 @@ from sensorfusion.transform import RigidTransform
 FASTEST_M_S = 0.6
 FASTEST_RAD_S = np.deg2rad(60.0)
 _USUAL_M_S = 0.4
+_RATE_HZ = 30.0
 _ROUND_S = 12.5
 _CENTRE_M = (0.0, 0.0, 1.38)
 _RADII_M = (0.80, 0.74)
@@ -83,25 +84,22 @@ class HandHeld:
 
     def _steady_pace(self) -> float:
         """Return the pace at which 20 s make 8 m and five minutes stay within the limits."""
-        rate_hz = 30.0
-        times_s: NDArray[np.float64] = np.arange(9000, dtype=np.float64) / rate_hz
+        times_s: NDArray[np.float64] = np.arange(9000, dtype=np.float64) / _RATE_HZ
         poses = self.poses(times_s)
-        speeds = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1) * rate_hz
+        speeds = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1) * _RATE_HZ
         turns = np.einsum("nji,njk->nik", poses[:-1, :3, :3], poses[1:, :3, :3])
         cosines = (np.trace(turns, axis1=1, axis2=2) - 1) / 2
-        rates = np.arccos(np.clip(cosines, -1, 1)) * rate_hz
-        usual = _USUAL_M_S / speeds[: int(20 * rate_hz)].mean()
+        rates = np.arccos(np.clip(cosines, -1, 1)) * _RATE_HZ
+        usual = _USUAL_M_S / speeds[: int(20 * _RATE_HZ)].mean()
         fastest = _MARGIN * min(FASTEST_M_S / speeds.max(), FASTEST_RAD_S / rates.max())
         return float(min(usual, fastest))
 
 
-def hand_held(
-    frames: int, *, seed: int = 0, speed: float = 1.0, rate_hz: float = 30.0
-) -> Trajectory:
+def hand_held(frames: int, *, seed: int = 0, speed: float = 1.0) -> Trajectory:
     """Return the motion of a depth camera that a person carries through :func:`room`.
 
     600 frames at 30 Hz are about 8 m, with at most 0.6 m/s and 60 degrees/s. A longer motion
-    begins with the shorter one.
+    begins with the shorter one; time starts at 0.
 
     Parameters
     ----------
@@ -110,15 +108,13 @@ def hand_held(
         Not negative.
     speed : float
         Multiplies all speeds, above 0.
-    rate_hz : float
-        Frames per second; time starts at 0.
 
     Returns
     -------
     Trajectory
         ``T_world_depth``, exact.
     """
-    timestamps_ns = np.round(np.arange(frames) * (1e9 / rate_hz)).astype(np.int64)
+    timestamps_ns = np.round(np.arange(frames) * (1e9 / _RATE_HZ)).astype(np.int64)
     times_s: NDArray[np.float64] = speed * 1e-9 * timestamps_ns.astype(np.float64)
     matrices = HandHeld(seed).poses(times_s)
     poses = [RigidTransform("world", "depth", matrix) for matrix in matrices]
