@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 # Open3D ships an older TBB than numba wants, and numba's own work queue aborts when two threads
 # enter it.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "omp")
+# Threads that wait must leave the core to those that decode frames.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from sensorfusion.camera import Camera

@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,12 +29,12 @@ from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.upright import find_up
-from sensorfusion.odometry.rgbd import RgbdTracker
+from sensorfusion.odometry.rgbd import Observation, RgbdTracker, observe
 from sensorfusion.odometry.tracker import TrackingResult
 from sensorfusion.report import Report
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
-from sensorfusion.sources.prefetch import prefetch
+from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.sources.registry import open_source
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
@@ -134,15 +134,14 @@ def reconstruct(
         given = _given_poses(opened, poses)
         mapper = _Mapper(opened, settings, given)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
-        frames = prefetch(opened)
-        try:
-            for frame in report.waiting("read", with_metric_scale(frames)):
-                mapper.add(frame, report)
-                if go_on and not go_on(report.frames_in, total):
-                    report.facts["interrupted"] = True
-                    break
-        finally:
-            frames.close()
+        with closing(prefetch(opened)) as frames:
+            metric = with_metric_scale(frames)
+            with closing(map_ahead(mapper.prepare, metric)) as prepared:
+                for frame in report.waiting("read", prepared):
+                    mapper.add(frame, report)
+                    if go_on and not go_on(report.frames_in, total):
+                        report.facts["interrupted"] = True
+                        break
         report.add_losses(opened.losses.unpaired, opened.losses.dropped)
         down_world = opened.down_world if mapper.keeps_world else None
     if not report.used:
@@ -159,17 +158,26 @@ def reconstruct(
     return Reconstruction(mesh.moved(up.T_up_world), trajectory, upright, report, settings)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A frame with all that does not depend on other frames."""
+
+    frame: Frame
+    depth: DepthMap
+    colors: NDArray[np.uint8] | None
+    observation: Observation | None
+
+
 class _Mapper:
     """Places and fuses one frame after the other."""
 
-    def __init__(
-        self, source: FrameSource, settings: Settings, given: Trajectory | None
-    ) -> None:
+    def __init__(self, source: FrameSource, settings: Settings, given: Trajectory | None) -> None:
         self._settings, self._rig, self._given = settings, source.rig, given
         self._recorded = source.trajectory
         self._tracker: RgbdTracker | None = None
         self.keeps_world = given is not None
         self.trajectory = Trajectory()
+        self._last_ns = -(2**63)
         self._results: list[TrackingResult] = []
         fusion, voxel_size_m = settings.fusion, settings.tracking.voxel_size_m
         self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
@@ -178,25 +186,30 @@ class _Mapper:
         if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.own_kernels):
             self._model = Volume(voxel_size_m, 4.0 * voxel_size_m)
 
-    def add(self, frame: Frame, report: Report) -> None:
-        """Run one frame down the path, or say in the report why not."""
-        stamps = self.trajectory.timestamps_ns
-        if stamps.size and frame.timestamp_ns <= stamps[-1]:
-            report.drop("time stamp does not increase", frame.timestamp_ns)
+    def prepare(self, frame: Frame) -> _Prepared:
+        """Do what does not depend on other frames; runs ahead in a thread."""
+        depth = absolute_depth(frame, self._settings.depth)
+        colors = _colors(frame, depth, self._rig)
+        observation = observe(depth, colors) if self._given is None else None
+        return _Prepared(frame, depth, colors, observation)
+
+    def add(self, prepared: _Prepared, report: Report) -> None:
+        """Place and fuse a frame, or say in the report why not."""
+        timestamp_ns = prepared.frame.timestamp_ns
+        if timestamp_ns <= self._last_ns:
+            report.drop("time stamp does not increase", timestamp_ns)
             return
-        with report.timed("depth"):
-            depth = absolute_depth(frame, self._settings.depth)
-            colors = _colors(frame, depth, self._rig)
         with report.timed("tracking"):
-            T_world_camera, refused = self._place(frame, depth, colors)
+            T_world_camera, refused = self._place(prepared)
         if T_world_camera is None:
-            report.drop(refused, frame.timestamp_ns, lost=self._given is None)
+            report.drop(refused, timestamp_ns, lost=self._given is None)
             return
         with report.timed("fusion"):
-            integrate_depth(self._volume, depth, T_world_camera, colors)
+            integrate_depth(self._volume, prepared.depth, T_world_camera, prepared.colors)
             if self._model is not self._volume:
-                integrate_depth(self._model, depth, T_world_camera)
-        self.trajectory.append(frame.timestamp_ns, T_world_camera)
+                integrate_depth(self._model, prepared.depth, T_world_camera)
+        self.trajectory.append(timestamp_ns, T_world_camera)
+        self._last_ns = timestamp_ns
         report.use()
 
     def mesh(self, frames_used: int) -> TriangleMesh:
@@ -218,15 +231,15 @@ class _Mapper:
             for name in ("overlap", "residual_m", "conditioning")
         }
 
-    def _place(
-        self, frame: Frame, depth: DepthMap, colors: NDArray[np.uint8] | None
-    ) -> tuple[RigidTransform | None, str]:
+    def _place(self, prepared: _Prepared) -> tuple[RigidTransform | None, str]:
         """Return where a frame was, or why that is not known."""
-        if self._given is not None:
-            return self._given.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS), "no pose"
+        frame, observation = prepared.frame, prepared.observation
+        if self._given is not None or observation is None:
+            given = self._given or Trajectory()
+            return given.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS), "no pose"
         if self._tracker is None:
             self._tracker = RgbdTracker(self._settings.tracking, self._first_pose(frame))
-        result = self._tracker.track(depth, colors, self._model.views)
+        result = self._tracker.track(observation, self._model.views)
         self._results.append(result)
         return (None if result.refused else result.T_world_camera), result.refused
 

@@ -104,7 +104,7 @@ def motion_between(
             sums = _kernels.picture_equations(
                 before.depth, before.grey, now.depth, now.grey, before.lens, pose, scales
             )
-            equations = NormalEquations.from_partial_sums(sums)
+            equations = NormalEquations.from_sums(sums)
             agreed = equations.overlap
             step = equations.step()
             if step is None:

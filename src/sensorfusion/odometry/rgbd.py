@@ -39,6 +39,33 @@ _KEYFRAME_DISTANCE_M = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """A frame made ready for tracking; :func:`observe` makes it, in any thread.
+
+    Attributes
+    ----------
+    depth : DepthMap
+    levels : tuple of Level
+        The small pictures of the frame.
+    """
+
+    depth: DepthMap
+    levels: tuple[Level, ...]
+
+
+def observe(depth: DepthMap, colors: NDArray[np.uint8] | None) -> Observation:
+    """Make a frame ready for tracking.
+
+    Parameters
+    ----------
+    depth : DepthMap
+    colors : ndarray of uint8, shape (H, W, 4), or None
+        Colour of each depth pixel, 255 in the last channel where it is known.
+    """
+    return Observation(depth, build_pyramid(depth, colors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Keyframe:
     levels: tuple[Level, ...]
     pose: NDArray[np.float64]
@@ -61,20 +88,17 @@ class RgbdTracker:
         self._motion = np.eye(4)
         self._keyframe: _Keyframe | None = None
 
-    def track(
-        self, depth: DepthMap, colors: NDArray[np.uint8] | None, model: SignedDistanceBlocks
-    ) -> TrackingResult:
+    def track(self, observation: Observation, model: SignedDistanceBlocks) -> TrackingResult:
         """Place a frame; the first one is placed where it was said to be.
 
         Parameters
         ----------
-        depth : DepthMap
-        colors : ndarray of uint8, shape (H, W, 4), or None
-            Colour of each depth pixel, 255 in the last channel where it is known.
+        observation : Observation
+            The frame.
         model : SignedDistanceBlocks
             What has been fused so far.
         """
-        levels = build_pyramid(depth, colors)
+        depth, levels = observation.depth, observation.levels
         if self._keyframe is None:
             if np.count_nonzero(depth.metres) < _SMALLEST_FILL * depth.metres.size:
                 return TrackingResult(self._transform(self._pose), 0.0, 0.0, 0.0, "no depth")
@@ -149,7 +173,7 @@ def _equations(
         model.weight,
         np.array([model.voxel_size_m, model.truncation_m, _HUBER[level], _NOISE_M]),
     )
-    return NormalEquations.from_partial_sums(sums)
+    return NormalEquations.from_sums(sums)
 
 
 def _refine(

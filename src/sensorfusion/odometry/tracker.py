@@ -89,9 +89,8 @@ class NormalEquations:
     misplaced: float
 
     @classmethod
-    def from_partial_sums(cls, partial: NDArray[np.float64]) -> "NormalEquations":
-        """Add up the kernels' chunks, in order."""
-        sums = partial.sum(axis=0)
+    def from_sums(cls, sums: NDArray[np.float64]) -> "NormalEquations":
+        """Unpack what a kernel added up."""
         matrix = np.zeros((6, 6))
         matrix[np.triu_indices(6)] = sums[:21]
         matrix = matrix + np.triu(matrix, 1).T

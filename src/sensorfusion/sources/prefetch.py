@@ -1,13 +1,17 @@
 """Decode frames ahead of their use, so that reading and reconstruction share the cores."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice, repeat
+from typing import TypeVar
 
 from sensorfusion.frame import Frame
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def prefetch(source: FrameSource, threads: int = 2, ahead: int = 4) -> Generator[Frame, None, None]:
@@ -39,27 +43,43 @@ def prefetch(source: FrameSource, threads: int = 2, ahead: int = 4) -> Generator
     return _run_ahead(_in_order(source), 1, ahead)
 
 
-_Job = Callable[[], Frame | None]
+def map_ahead(
+    function: Callable[[T], R], items: Iterable[T], threads: int = 1, ahead: int = 2
+) -> Generator[R, None, None]:
+    """Yield ``function(item)`` for each item in order, computed ahead in threads.
+
+    Parameters
+    ----------
+    function : callable
+        Called in a thread; must not return None.
+    items : iterable
+        Taken in the caller's thread.
+    threads, ahead : int
+        As for :func:`prefetch`.
+    """
+    return _run_ahead((partial(function, item) for item in items), threads, ahead)
 
 
-def _by_index(source: SeekableFrameSource) -> Iterator[_Job]:
+def _by_index(source: SeekableFrameSource) -> Iterator[Callable[[], Frame | None]]:
     for index in range(len(source)):
         yield partial(source.__getitem__, index)
 
 
-def _in_order(source: FrameSource) -> Iterator[_Job]:
+def _in_order(source: FrameSource) -> Iterator[Callable[[], Frame | None]]:
     # One thread takes these jobs in order, so each reads the frame after the last one's.
     return repeat(partial(next, iter(source), None))
 
 
-def _run_ahead(jobs: Iterator[_Job], threads: int, ahead: int) -> Generator[Frame, None, None]:
+def _run_ahead(
+    jobs: Iterator[Callable[[], R | None]], threads: int, ahead: int
+) -> Generator[R, None, None]:
     """Yield the results of jobs in order until one is None or there are no more."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")
     try:
         waiting = deque(pool.submit(job) for job in islice(jobs, ahead))
-        while waiting and (frame := waiting.popleft().result()) is not None:
+        while waiting and (result := waiting.popleft().result()) is not None:
             waiting.extend(pool.submit(job) for job in islice(jobs, 1))
-            yield frame
+            yield result
     finally:
         # Waits for decodes under way (milliseconds), so that the source can be closed safely.
         pool.shutdown(wait=True, cancel_futures=True)
