@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from sensorfusion.evaluate.trajectory import compare_trajectories
     from sensorfusion.export.mesh import write_mesh
     from sensorfusion.export.ply import read_mesh
+    from sensorfusion.export.reconstruction import Reconstruction
     from sensorfusion.export.trajectory import read_trajectory, write_trajectory
     from sensorfusion.frame import Frame
     from sensorfusion.image import Image
-    from sensorfusion.pipeline import Reconstruction, reconstruct
+    from sensorfusion.pipeline import reconstruct
     from sensorfusion.rig import Rig
     from sensorfusion.sources.registry import open_source, read_truth
     from sensorfusion.trajectory import Trajectory
@@ -46,7 +47,7 @@ _HOME = {
     "Frame": "frame",
     "Image": "image",
     "RawDepth": "depth_map",
-    "Reconstruction": "pipeline",
+    "Reconstruction": "export.reconstruction",
     "Rig": "rig",
     "RigidTransform": "transform",
     "SensorFusionError": "errors",

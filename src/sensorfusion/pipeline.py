@@ -3,27 +3,22 @@
 This module alone composes the stages. Read :func:`reconstruct` and you have read the program.
 """
 
-import platform
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import tomli_w
 from numpy.typing import NDArray
 
-from sensorfusion.config import Settings
+from sensorfusion.config import DepthSettings, Settings
 from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
-from sensorfusion.depth.align import color_at_depth
+from sensorfusion.depth.align import align_depth, color_at_depth, count_in_picture
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.errors import SourceError, TrackingError
-from sensorfusion.export.mesh import write_mesh
-from sensorfusion.export.trajectory import read_trajectory, write_trajectory
-from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.errors import CalibrationError, SourceError, TrackingError
+from sensorfusion.export.reconstruction import Reconstruction
+from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.frame import Frame
 from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
@@ -31,7 +26,7 @@ from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.upright import find_up
 from sensorfusion.odometry.rgbd import Observation, RgbdTracker, observe
 from sensorfusion.odometry.tracker import TrackingResult
-from sensorfusion.report import Report
+from sensorfusion.report import Report, environment
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
@@ -45,52 +40,6 @@ _SMALLEST_WEIGHT = 3.0
 
 GoOn = Callable[[int, int | None], bool]
 """Called after each frame with the frames done and their number, if known; False stops."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reconstruction:
-    """What came out of a recording.
-
-    Attributes
-    ----------
-    mesh : TriangleMesh
-        Metres, in the world of ``trajectory``.
-    trajectory : Trajectory
-        ``T_world_camera`` of the depth camera for every frame that was used.
-    T_up_world : RigidTransform
-        Turns the world upright: z up, metres.
-    report : Report
-    settings : Settings
-        As used.
-    """
-
-    mesh: TriangleMesh
-    trajectory: Trajectory
-    T_up_world: RigidTransform
-    report: Report
-    settings: Settings
-
-    def save(self, folder: Path | str) -> None:
-        """Write the meshes, ``trajectory.tum``, ``report.json`` and ``config.toml``.
-
-        Each file is whole or not there.
-
-        Raises
-        ------
-        OutputError
-            If a file cannot be written, or reads back differently.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix in self.settings.mesh.formats:
-            # glTF demands y up: its writer turns a mesh that stands on z.
-            mesh = self.mesh.moved(self.T_up_world) if suffix == "glb" else self.mesh
-            write_mesh(folder / f"mesh.{suffix}", mesh)
-        write_trajectory(folder / "trajectory.tum", self.trajectory)
-        with whole_file(folder / "config.toml") as path:
-            path.write_text(tomli_w.dumps(asdict(self.settings)), encoding="utf-8")
-        with whole_file(folder / "report.json") as path:
-            path.write_text(self.report.to_json(), encoding="utf-8")
 
 
 def reconstruct(
@@ -134,28 +83,78 @@ def reconstruct(
         given = _given_poses(opened, poses)
         mapper = _Mapper(opened, settings, given)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
-        with closing(prefetch(opened)) as frames:
-            metric = with_metric_scale(frames)
-            with closing(map_ahead(mapper.prepare, metric)) as prepared:
-                for frame in report.waiting("read", prepared):
-                    mapper.add(frame, report)
-                    if go_on and not go_on(report.frames_in, total):
-                        report.facts["interrupted"] = True
-                        break
+        with (
+            closing(prefetch(opened)) as frames,
+            closing(map_ahead(mapper.prepare, with_metric_scale(frames))) as prepared,
+        ):
+            for frame in report.waiting("read", prepared):
+                mapper.add(frame, report)
+                if go_on and not go_on(report.frames_in, total):
+                    report.facts["interrupted"] = True
+                    break
         report.add_losses(opened.losses.unpaired, opened.losses.dropped)
         down_world = opened.down_world if mapper.keeps_world else None
     if not report.used:
-        raise TrackingError(_nothing_placed(report))
+        msg = (
+            f"{report.source}: none of {report.frames_in} frames could be placed "
+            f"({report.reasons or 'the source delivered none'}), so there is no mesh"
+        )
+        raise TrackingError(msg)
     with report.timed("mesh"):
         mesh = mapper.mesh(report.used)
         up = find_up(mesh, mapper.trajectory, down_world)
-    report.facts |= {"upright_by": up.how, "tracking": mapper.quality()}
-    report.facts |= _facts(mesh, settings, report, time.perf_counter() - start)
+    report.facts |= {
+        "upright_by": up.how,
+        "tracking": mapper.quality(),
+        "frames_per_second": round(report.frames_in / (time.perf_counter() - start), 2),
+        "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
+        "settings": asdict(settings),
+    } | environment()
     if mapper.keeps_world:
         return Reconstruction(mesh, mapper.trajectory, up.T_up_world, report, settings)
     upright = RigidTransform.identity("up", up.T_up_world.target)
     trajectory = mapper.trajectory.moved(up.T_up_world)
     return Reconstruction(mesh.moved(up.T_up_world), trajectory, upright, report, settings)
+
+
+def depth_maps(
+    source: FrameSource, settings: DepthSettings, camera: str | None = None
+) -> Generator[tuple[Frame, DepthMap, int | None], None, None]:
+    """Yield every frame of an open source with its absolute depth.
+
+    The third value is how many measured points lie in the picture of ``camera``, hidden ones
+    too; None for depth as it was measured.
+
+    Parameters
+    ----------
+    source : FrameSource
+    settings : DepthSettings
+    camera : str, optional
+        Give depth as this camera of the rig sees it; by default as it was measured.
+
+    Raises
+    ------
+    SensorFusionError
+        If the source cannot be read, its depth cannot be metres, or there is no such camera.
+    """
+    rig = source.rig
+    if camera is not None and camera not in rig.cameras:
+        msg = f"there is no camera {camera!r}; the rig has {', '.join(rig.cameras)}"
+        raise CalibrationError(msg)
+
+    def measure(frame: Frame) -> tuple[Frame, DepthMap, int | None]:
+        depth = absolute_depth(frame, settings)
+        if camera is None or camera == depth.camera.name:
+            return frame, depth, None
+        target, T_camera_depth = rig.cameras[camera], rig.transform(camera, depth.camera.name)
+        points = count_in_picture(depth, target, T_camera_depth)
+        return frame, align_depth(depth, target, T_camera_depth), points
+
+    with (
+        closing(prefetch(source)) as frames,
+        closing(map_ahead(measure, with_metric_scale(frames))) as measured,
+    ):
+        yield from measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,35 +279,3 @@ def _colors(frame: Frame, depth: DepthMap, rig: Rig) -> NDArray[np.uint8] | None
         T_color_depth = rig.transform(name, depth.camera.name)
         return color_at_depth(depth, image, rig.cameras[name], T_color_depth)
     return None
-
-
-def _nothing_placed(report: Report) -> str:
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in report.dropped.items())
-    return (
-        f"{report.source}: none of {report.frames_in} frames could be placed "
-        f"({reasons or 'the source delivered none'}), so there is no mesh"
-    )
-
-
-def _facts(
-    mesh: TriangleMesh, settings: Settings, report: Report, seconds: float
-) -> dict[str, object]:
-    packages = ("sensorfusion", "open3d", "numpy", "numba", "opencv-python")
-    return {
-        "frames_per_second": round(report.frames_in / seconds, 2),
-        "peak_memory_mb": _peak_memory_mb(),
-        "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
-        "settings": asdict(settings),
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in packages},
-    }
-
-
-def _peak_memory_mb() -> float | None:
-    """Return the most memory the process has held; None where the system does not say."""
-    if sys.platform == "win32":
-        return None
-    import resource  # noqa: PLC0415 - not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024.0 if sys.platform != "darwin" else 1024.0**2), 1)

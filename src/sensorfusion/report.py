@@ -1,11 +1,14 @@
 """What happened to every frame: used, or dropped and why."""
 
 import json
+import platform
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,6 +45,11 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     _is_lost: bool = False
+
+    @property
+    def reasons(self) -> str:
+        """Return why frames were dropped, as a phrase."""
+        return ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items())
 
     @property
     def frames_in(self) -> int:
@@ -105,3 +113,25 @@ class Report:
     def to_json(self) -> str:
         """Return the report as text."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+def environment() -> dict[str, Any]:
+    """Return what a run ran on: ``versions``, and ``peak_memory_mb`` of the process so far.
+
+    The memory is None where the system does not say (Windows).
+    """
+    packages = ("sensorfusion", "open3d", "numpy", "numba", "opencv-python")
+    return {
+        "peak_memory_mb": _peak_memory_mb(),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in packages},
+    }
+
+
+def _peak_memory_mb() -> float | None:
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 - not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024.0 if sys.platform != "darwin" else 1024.0**2), 1)

@@ -8,20 +8,14 @@ from typing import Literal
 import numpy as np
 from cyclopts import Parameter
 
-from sensorfusion.camera import Camera, ray_table
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, prepare_folder, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import DepthSettings
-from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
-from sensorfusion.depth.align import align_depth
-from sensorfusion.depth_map import DepthMap
-from sensorfusion.errors import CalibrationError
+from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.export.depth_maps import DepthMapWriter
-from sensorfusion.rig import Rig
+from sensorfusion.pipeline import depth_maps
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
-from sensorfusion.sources.prefetch import prefetch
-from sensorfusion.transform import RigidTransform
 from sensorfusion.view.colormap import colorize, common_range, with_legend
 
 _MAPS_FOR_RANGE = 12
@@ -73,6 +67,7 @@ def depth(
     *,
     files: MapFiles,
     camera: str | None = None,
+    completion: Literal["none"] = "none",
     kept: Kept | None = None,
     opening: SourceOptions | None = None,
 ) -> None:
@@ -84,23 +79,24 @@ def depth(
         A recording, a folder, or a name such as synthetic:room.
     camera
         Give depth as this camera of the rig sees it; by default as it was measured.
+    completion
+        How pixels without depth are filled: not at all.
     """
+    del completion  # the only choice yet
     opening, kept = opening or SourceOptions(), kept or Kept()
     settings = DepthSettings(
         near_m=kept.near_m, far_m=kept.far_m, flying_pixel_filter=kept.flying_pixel_filter
     )
     prepare_folder(files.out)
     with only_our_output(), opening.open(source) as opened, Watch("depth") as watch:
-        target = _target(opened.rig, camera)
         near_m, far_m = _range(opened, settings)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         done = 0
         with (
             DepthMapWriter(files.out, opened.rig, files.format, files.metres_per_unit) as writer,
-            closing(prefetch(opened)) as frames,
+            closing(depth_maps(opened, settings, camera)) as measured,
         ):
-            for frame in with_metric_scale(frames):
-                found, points = _in_camera(absolute_depth(frame, settings), target, opened.rig)
+            for frame, found, points in measured:
                 preview = with_legend(colorize(found.metres, near_m, far_m), near_m, far_m)
                 writer.write(frame.index, found, preview, points)
                 done += 1
@@ -117,13 +113,6 @@ def depth(
         raise KeyboardInterrupt
 
 
-def _target(rig: Rig, name: str | None) -> Camera | None:
-    if name is not None and name not in rig.cameras:
-        msg = f"there is no camera {name!r}; the rig has {', '.join(rig.cameras)}"
-        raise CalibrationError(msg)
-    return None if name is None else rig.cameras[name]
-
-
 def _range(source: FrameSource, settings: DepthSettings) -> tuple[float, float]:
     """Return one range of depths for all previews."""
     if not isinstance(source, SeekableFrameSource) or not len(source):
@@ -131,19 +120,3 @@ def _range(source: FrameSource, settings: DepthSettings) -> tuple[float, float]:
         return settings.near_m, settings.far_m
     chosen = sorted({round(i) for i in np.linspace(0, len(source) - 1, _MAPS_FOR_RANGE)})
     return common_range(absolute_depth(source[index], settings) for index in chosen)
-
-
-def _in_camera(found: DepthMap, target: Camera | None, rig: Rig) -> tuple[DepthMap, int | None]:
-    """Return a map as the target sees it, and how many measured points fell into its picture."""
-    if target is None or target == found.camera:
-        return found, None
-    T_target_depth = rig.transform(target.name, found.camera.name)
-    return align_depth(found, target, T_target_depth), _points_in(target, found, T_target_depth)
-
-
-def _points_in(target: Camera, found: DepthMap, T_target_depth: RigidTransform) -> int:
-    measured = found.metres > 0
-    rays = np.insert(ray_table(found.camera)[measured], 2, 1.0, axis=1)
-    pixels = target.project(T_target_depth.apply(rays * found.metres[measured, None]))
-    inside = (pixels >= -0.5) & (pixels < (target.width - 0.5, target.height - 0.5))
-    return int(inside.all(axis=1).sum())

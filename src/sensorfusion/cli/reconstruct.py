@@ -10,7 +10,7 @@ from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, prepare_folder, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import Settings
-from sensorfusion.pipeline import Reconstruction
+from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.pipeline import reconstruct as run
 from sensorfusion.view.picture import render_mesh, view_from_above, write_picture
 

@@ -122,6 +122,24 @@ def color_at_depth(
     return out
 
 
+def count_in_picture(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform) -> int:
+    """Return how many measured points lie in another camera's picture, hidden or not.
+
+    Parameters
+    ----------
+    depth : DepthMap
+        Metres.
+    camera : Camera
+        The other camera.
+    T_camera_depth : RigidTransform
+        Takes the measuring camera's coordinates to the other's.
+    """
+    rays = np.insert(ray_table(depth.camera)[depth.valid], 2, 1.0, axis=1)
+    pixels = camera.project(T_camera_depth.apply(rays * depth.metres[depth.valid, None]))
+    inside = (pixels >= -0.5) & (pixels < (camera.width - 0.5, camera.height - 0.5))
+    return int(inside.all(axis=1).sum())
+
+
 def view_of(camera: Camera, T_camera_source: RigidTransform) -> NDArray[np.float32]:
     """Return what the kernels need to project into a camera.
 

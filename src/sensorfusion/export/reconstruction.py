@@ -1,0 +1,61 @@
+"""What comes out of a recording, and the files that it becomes."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tomli_w
+
+from sensorfusion.config import Settings
+from sensorfusion.export.mesh import write_mesh
+from sensorfusion.export.trajectory import write_trajectory
+from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.report import Report
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform
+from sensorfusion.triangle_mesh import TriangleMesh
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """What came out of a recording.
+
+    Attributes
+    ----------
+    mesh : TriangleMesh
+        Metres, in the world of ``trajectory``.
+    trajectory : Trajectory
+        ``T_world_camera`` of the depth camera for every frame that was used.
+    T_up_world : RigidTransform
+        Turns the world upright: z up, metres.
+    report : Report
+    settings : Settings
+        As used.
+    """
+
+    mesh: TriangleMesh
+    trajectory: Trajectory
+    T_up_world: RigidTransform
+    report: Report
+    settings: Settings
+
+    def save(self, folder: Path | str) -> None:
+        """Write the meshes, ``trajectory.tum``, ``report.json`` and ``config.toml``.
+
+        Each file is whole or not there.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written, or reads back differently.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix in self.settings.mesh.formats:
+            # glTF demands y up: its writer turns a mesh that stands on z.
+            mesh = self.mesh.moved(self.T_up_world) if suffix == "glb" else self.mesh
+            write_mesh(folder / f"mesh.{suffix}", mesh)
+        write_trajectory(folder / "trajectory.tum", self.trajectory)
+        with whole_file(folder / "config.toml") as path:
+            path.write_text(tomli_w.dumps(asdict(self.settings)), encoding="utf-8")
+        with whole_file(folder / "report.json") as path:
+            path.write_text(self.report.to_json(), encoding="utf-8")
