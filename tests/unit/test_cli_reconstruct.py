@@ -74,3 +74,9 @@ def test_the_second_ctrl_c_ends_at_once():
 def test_a_folder_that_is_no_recording_is_refused(tmp_path, capsys):
     assert cli.run(["reconstruct", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.startswith(f"sensorfusion: {tmp_path}: no driver recognises it")
+
+
+def test_a_device_that_this_machine_lacks_is_refused_in_a_sentence(tmp_path, capsys):
+    assert cli.run([*ROOM, "-o", "frames=2", "--out", str(tmp_path), "--device", "CUDA:99"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sensorfusion: device CUDA:99: Open3D finds ")

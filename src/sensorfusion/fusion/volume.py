@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import EMPTY, insert_all, look_up, unpack
+from sensorfusion.errors import ConfigError
 from sensorfusion.triangle_mesh import TriangleMesh
 
 BLOCK_VOXELS = 8
@@ -60,6 +61,11 @@ class Volume:
         Fuse with this package's kernels, which work on views of the buffers; Open3D's kernels
         are used without, and always on CUDA.
 
+    Raises
+    ------
+    ConfigError
+        If this machine has no such device.
+
     References
     ----------
     Curless and Levoy, "A volumetric method for building complex models from range images", 1996;
@@ -78,6 +84,7 @@ class Volume:
         import open3d as o3d
 
         core = o3d.core
+        _check_device(device)
         self.voxel_size_m = voxel_size_m
         self.truncation_m = truncation_m
         self.device = core.Device(device)
@@ -206,6 +213,16 @@ class Volume:
 
     def _enter(self, keys: NDArray[np.int64], rows: NDArray[np.int32]) -> None:
         insert_all(self._keys, self._indices, keys, rows)
+
+
+def _check_device(name: str) -> None:
+    import open3d as o3d
+
+    kind, _, number = name.partition(":")
+    count = 1 if kind == "CPU" else o3d.core.cuda.device_count()
+    if not number.isdigit() or int(number) >= count:
+        msg = f"device {name}: Open3D finds {count} devices of kind {kind} here; use CPU:0"
+        raise ConfigError(msg)
 
 
 def _pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
