@@ -53,6 +53,8 @@ class TrackingSettings:
         ``fusion.voxel_size_m`` is fused into a volume of its own.
     smallest_overlap : float
         Share of a frame's depth that must lie on known surface, 0 to 1.
+    overlap_to_regain : float
+        The same for the first frame after a loss, when nothing says where the camera went.
     largest_contradiction : float
         Share of it that may lie where the model has seen empty space, 0 to 1.
     largest_residual_m : float
@@ -65,8 +67,9 @@ class TrackingSettings:
     """
 
     voxel_size_m: float = 0.01
-    smallest_overlap: float = 0.2
-    largest_contradiction: float = 0.4
+    smallest_overlap: float = 0.3
+    overlap_to_regain: float = 0.6
+    largest_contradiction: float = 0.2
     largest_residual_m: float = 0.015
     smallest_conditioning: float = 0.0005
     largest_jump_m: float = 0.5
@@ -74,6 +77,7 @@ class TrackingSettings:
     def __post_init__(self) -> None:
         _check("tracking.voxel_size_m", self.voxel_size_m, 0.002, 0.1)
         _check("tracking.smallest_overlap", self.smallest_overlap, 0.0, 1.0)
+        _check("tracking.overlap_to_regain", self.overlap_to_regain, 0.0, 1.0)
         _check("tracking.largest_contradiction", self.largest_contradiction, 0.0, 1.0)
         _check("tracking.largest_residual_m", self.largest_residual_m, 0.001, 1.0)
         _check("tracking.smallest_conditioning", self.smallest_conditioning, 0.0, 1.0)

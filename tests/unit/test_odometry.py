@@ -40,9 +40,9 @@ def inside_box(pose, camera=CAMERA):
     return DepthMap(metres.astype(np.float32), camera, 0), colors
 
 
-def begun(camera=CAMERA):
+def begun(camera=CAMERA, settings=TrackingSettings()):  # noqa: B008 - frozen
     """A tracker that has seen the box once, and its model."""
-    tracker, volume = RgbdTracker(TrackingSettings(), START), Volume(0.01, 0.04)
+    tracker, volume = RgbdTracker(settings, START), Volume(0.01, 0.04)
     depth, colors = inside_box(START, camera)
     tracker.track(observe(depth, colors), volume.views)
     integrate_depth(volume, depth, START)
@@ -96,6 +96,19 @@ def test_a_camera_carried_elsewhere_is_refused():
     )
     assert result.refused
     np.testing.assert_array_equal(result.T_world_camera.matrix, START.matrix)
+
+
+def test_after_a_loss_more_overlap_is_asked_for_than_on_the_way():
+    """Overlap of about nine tenths: enough on the way, not enough to find back to 0.99."""
+    new = moved([0.0, 0.0, 0.0], [0.0, 0.1, 0.0])
+    nothing = DepthMap(np.zeros((240, 320), np.float32), CAMERA, 0)
+    refusals = []
+    for before in ((), (nothing,)):
+        tracker, volume = begun(settings=TrackingSettings(overlap_to_regain=0.99))
+        for depth in before:
+            tracker.track(observe(depth, None), volume.views)
+        refusals.append(tracker.track(observe(*inside_box(new)), volume.views).refused)
+    assert refusals == ["", "overlap too small"]
 
 
 def test_a_covered_lens_is_refused_and_then_tracking_goes_on():

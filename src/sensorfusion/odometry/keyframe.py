@@ -17,8 +17,8 @@ from sensorfusion.depth_map import DepthMap
 from sensorfusion.odometry import _kernels
 from sensorfusion.odometry.tracker import NormalEquations, step_matrix
 
-_SMALLEST_WIDTH_PX = (40, 80, 160)
-_STEPS = (8, 6, 4)
+_SMALLEST_WIDTH_PX = (40, 80)
+_STEPS = (8, 6)
 _GREY_SIGMA = 8.0
 _NOISE_M = 0.004
 _HUBER = 1.5

@@ -30,6 +30,7 @@ from sensorfusion.transform import RigidTransform
 
 _SAMPLES_WIDE = (53, 107, 160)
 _STEPS = (4, 4, 3)
+_SMALLEST_STEP = 1e-4  # metres and radians
 _HUBER = (6.0, 3.0, 2.0)
 _NOISE_M = 0.002
 _SMALLEST_FILL = 0.02
@@ -87,6 +88,7 @@ class RgbdTracker:
         self._pose: NDArray[np.float64] = T_world_camera.matrix
         self._motion = np.eye(4)
         self._keyframe: _Keyframe | None = None
+        self._is_lost = False
 
     def track(self, observation: Observation, model: SignedDistanceBlocks) -> TrackingResult:
         """Place a frame; the first one is placed where it was said to be.
@@ -107,6 +109,7 @@ class RgbdTracker:
         start, agreed = self._start(depth, levels, self._keyframe, model)
         pose, equations = _refine(depth, start, model)
         result = self._judge(depth, pose, equations)
+        self._is_lost = bool(result.refused)
         if result.refused:
             self._motion = np.eye(4)
             return result
@@ -136,13 +139,14 @@ class RgbdTracker:
         self, depth: DepthMap, pose: NDArray[np.float64], equations: NormalEquations
     ) -> TrackingResult:
         settings = self._settings
+        enough = settings.overlap_to_regain if self._is_lost else settings.smallest_overlap
         # At 1 m the noise model's standard deviation is 2 c.
         residual_m = float(2.0 * _NOISE_M * np.sqrt(equations.cost))
         conditioning = _conditioning(equations, depth)
         refused = ""
         if equations.pixels < 100:
             refused = "no depth"
-        elif equations.overlap < settings.smallest_overlap:
+        elif equations.overlap < enough:
             refused = "overlap too small"
         elif equations.contradiction > settings.largest_contradiction:
             refused = "surface where the model has seen empty space"
@@ -179,16 +183,17 @@ def _equations(
 def _refine(
     depth: DepthMap, pose: NDArray[np.float64], model: SignedDistanceBlocks
 ) -> tuple[NDArray[np.float64], NormalEquations]:
-    """Move a frame onto the zero level, coarse to fine."""
+    """Move a frame onto the zero level, coarse to fine; also return its last equations."""
     for level, steps in enumerate(_STEPS):
         for _ in range(steps):
-            step = _equations(depth, pose, model, level).step()
+            equations = _equations(depth, pose, model, level)
+            step = equations.step()
             if step is None:
-                break
+                return pose, equations
             pose = step_matrix(step, pose[:3, 3]) @ pose
-            if np.abs(step).max() < 2e-5:
+            if np.abs(step).max() < _SMALLEST_STEP:
                 break
-    return pose, _equations(depth, pose, model, len(_STEPS) - 1)
+    return pose, equations
 
 
 def _misfit(equations: NormalEquations) -> float:
