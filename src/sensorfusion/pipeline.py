@@ -20,6 +20,7 @@ from sensorfusion.errors import CalibrationError, SourceError, TrackingError
 from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.frame import Frame
+from sensorfusion.fusion.extract import extract_mesh
 from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
@@ -214,7 +215,7 @@ class _Mapper:
     def mesh(self, frames_used: int) -> TriangleMesh:
         """Return the cleaned surface of everything fused."""
         settings = self._settings.mesh
-        mesh = self._volume.extract_mesh(min(_SMALLEST_WEIGHT, float(frames_used)))
+        mesh = extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(frames_used)))
         mesh = remove_small_pieces(mesh, settings.smallest_piece_triangles)
         if settings.target_triangles:
             mesh = decimate(mesh, settings.target_triangles)

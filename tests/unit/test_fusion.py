@@ -6,6 +6,7 @@ import pytest
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.distortion import Distortion
+from sensorfusion.fusion.extract import extract_mesh
 from sensorfusion.fusion.integrate_depth import integrate_depth, touched_blocks
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.transform import RigidTransform, rotation_from_vector
@@ -28,13 +29,13 @@ def fused(*views, voxel_size_m=VOXEL_M):
 
 def test_a_wall_at_two_metres_is_at_two_metres():
     """Catches an Open3D whose fusion gives nothing (the 0.20 legacy volume)."""
-    mesh = fused((wall(2.0), AT_ORIGIN, None), voxel_size_m=0.01).extract_mesh(1)
+    mesh = extract_mesh(fused((wall(2.0), AT_ORIGIN, None), voxel_size_m=0.01), 1)
     assert len(mesh.vertices) > 10_000
     assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
 
 
 def test_triangles_and_normals_face_the_camera():
-    mesh = fused((wall(2.0), AT_ORIGIN, None)).extract_mesh(1)
+    mesh = extract_mesh(fused((wall(2.0), AT_ORIGIN, None)), 1)
     a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
     assert (np.cross(b - a, c - a)[:, 2] < 0).all()
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-5)
@@ -47,7 +48,7 @@ def test_a_slanted_wall_seen_through_a_lens_is_flat():
     rays = ray_table(camera)
     # The plane z = 2 + 0.3 x, met by the ray (x/z, y/z, 1).
     metres = (2.0 / (1.0 - 0.3 * rays[..., 0])).astype(np.float32)
-    mesh = fused((DepthMap(metres, camera, 0), AT_ORIGIN, None)).extract_mesh(1)
+    mesh = extract_mesh(fused((DepthMap(metres, camera, 0), AT_ORIGIN, None)), 1)
     x, z = mesh.vertices[:, 0], mesh.vertices[:, 2]
     inner = np.hypot(x, mesh.vertices[:, 1]) < 0.9
     assert inner.sum() > 1000
@@ -58,7 +59,7 @@ def test_a_pose_moves_what_is_fused():
     matrix = np.eye(4)
     matrix[:3, :3] = rotation_from_vector(np.array([0, np.pi / 2, 0]))
     matrix[:3, 3] = [1, 2, 3]
-    mesh = fused((wall(2.0), RigidTransform("world", "depth", matrix), None)).extract_mesh(1)
+    mesh = extract_mesh(fused((wall(2.0), RigidTransform("world", "depth", matrix), None)), 1)
     # The camera looks along world +x.
     assert np.abs(mesh.vertices[:, 0] - 3.0).max() < 1e-3
 
@@ -66,13 +67,13 @@ def test_a_pose_moves_what_is_fused():
 def test_colours_come_back_as_they_went_in():
     colors = np.full((120, 160, 4), 255, np.uint8)
     colors[..., :3] = (200, 100, 50)
-    mesh = fused(*[(wall(2.0), AT_ORIGIN, colors)] * 5).extract_mesh(1)
+    mesh = extract_mesh(fused(*[(wall(2.0), AT_ORIGIN, colors)] * 5), 1)
     assert np.abs(mesh.colors.astype(int) - (200, 100, 50)).max() <= 1
 
 
 def test_a_colour_that_was_hidden_at_first_is_not_darkened():
     hidden, seen = np.zeros((120, 160, 4), np.uint8), np.full((120, 160, 4), 255, np.uint8)
-    mesh = fused(*[(wall(2.0), AT_ORIGIN, c) for c in (hidden, hidden, seen)]).extract_mesh(1)
+    mesh = extract_mesh(fused(*[(wall(2.0), AT_ORIGIN, c) for c in (hidden, hidden, seen)]), 1)
     assert (mesh.colors == 255).all()
 
 
@@ -81,7 +82,7 @@ def test_a_near_measurement_outweighs_a_far_one():
     back[2, 3] = -1.0
     far = RigidTransform("world", "depth", back)
     # 1 m away: weight 64; 2.05 m away: 64 / 2.05^4 = 3, so the mean moves by 0.05 * 3 / 67.
-    mesh = fused((wall(1.0), AT_ORIGIN, None), (wall(2.05), far, None)).extract_mesh(1)
+    mesh = extract_mesh(fused((wall(1.0), AT_ORIGIN, None), (wall(2.05), far, None)), 1)
     center = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1]) < 0.3
     assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.05 * 3 / 67, abs=2e-4)
 
@@ -100,7 +101,7 @@ def test_the_volume_grows_without_losing_what_it_holds():
 
 
 def test_the_same_frames_give_the_same_bytes():
-    meshes = [fused((wall(2.0), AT_ORIGIN, None)).extract_mesh(1) for _ in range(2)]
+    meshes = [extract_mesh(fused((wall(2.0), AT_ORIGIN, None)), 1) for _ in range(2)]
     assert meshes[0].vertices.tobytes() == meshes[1].vertices.tobytes()
     assert meshes[0].triangles.tobytes() == meshes[1].triangles.tobytes()
 
@@ -112,7 +113,7 @@ def test_open3ds_own_integration_gives_the_same_wall():
     lens = Distortion("brown_conrady", (-0.05, 0.0, 0.0, 0.0))
     camera = Camera("depth", 160, 120, 150.0, 150.0, 79.5, 59.5, lens)
     integrate_depth(volume, wall(2.0, camera), AT_ORIGIN, colors)
-    mesh = volume.extract_mesh(0.5)
+    mesh = extract_mesh(volume, 0.5)
     assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
     assert np.median(mesh.colors, axis=0).tolist() == [200, 100, 50]
 
@@ -120,4 +121,27 @@ def test_open3ds_own_integration_gives_the_same_wall():
 def test_an_empty_depth_map_changes_nothing():
     volume = fused((wall(0.0), AT_ORIGIN, None))
     assert len(volume) == 0
-    assert len(volume.extract_mesh(1).vertices) == 0
+    assert len(extract_mesh(volume, 1).vertices) == 0
+
+
+def test_views_are_void_once_the_volume_has_grown():
+    volume = fused((wall(2.0), AT_ORIGIN, None))
+    views = volume.views
+    assert views.tsdf.shape[1] == 512
+    volume.rows_of(np.arange(6000, dtype=np.int64))
+    with pytest.raises(RuntimeError, match="the volume has grown"):
+        views.tsdf.sum()
+
+
+def test_surface_that_no_picture_has_seen_is_grey_to_its_very_edge():
+    colors = np.full((120, 160, 4), 255, np.uint8)
+    colors[:, :80] = 0
+    mesh = extract_mesh(fused((wall(2.0), AT_ORIGIN, colors)), 1)
+    seen = mesh.vertices[:, 0] > 0.05
+    assert (mesh.colors[seen] == 255).all()
+    assert (mesh.colors[mesh.vertices[:, 0] < -0.05] == 128).all()
+    assert set(np.unique(mesh.colors)) == {128, 255}
+
+
+def test_without_pictures_there_are_no_colours():
+    assert extract_mesh(fused((wall(2.0), AT_ORIGIN, None)), 1).colors is None

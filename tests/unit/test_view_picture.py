@@ -71,11 +71,6 @@ def test_colours_change_evenly_between_corners():
     assert picture[23, 31, 0] == pytest.approx(200 * 5.5 / 12, abs=1.5)
 
 
-def test_a_surface_that_no_picture_saw_is_grey():
-    picture = render_mesh(square(10.0, (0, 0, 0)), AT_ORIGIN, CAMERA)
-    np.testing.assert_allclose(picture[23, 31], [200, 200, 200], atol=1)
-
-
 def test_the_view_from_above_looks_at_the_outside_of_a_wall():
     # Stands in the plane y = 0 with its outside toward -y.
     corners = np.array([[0, 0, 0], [4, 0, 0], [4, 0, 2], [0, 0, 2]], np.float32)

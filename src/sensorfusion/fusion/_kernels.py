@@ -185,3 +185,46 @@ def integrate(
             _gather(depth, real, seen)
             if _update(seen, z, truncation, tsdf[block], weight[block], near) and len(pixels) > 0:
                 _color(pixels, real, near, weight[block], color[block])
+
+
+@njit(**_OPTIONS)
+def vertex_colors(
+    vertices: Array, keys: Array, rows: Array, color: Array, voxel_size_m: float, out: Array
+) -> int:
+    """Write the colour of each vertex to ``out`` uint8 (N, 3); return how many have one.
+
+    ``vertices`` float32 (N, 3) metres; buffers as in the volume's views. The colour is the
+    trilinear mean over those of the eight voxels around that have one; ``out`` keeps its value
+    where none has.
+    """
+    count = 0
+    mean = np.empty(3)
+    for n in range(vertices.shape[0]):
+        gx = np.float64(vertices[n, 0]) / voxel_size_m
+        gy = np.float64(vertices[n, 1]) / voxel_size_m
+        gz = np.float64(vertices[n, 2]) / voxel_size_m
+        ix, iy, iz = int(np.floor(gx)), int(np.floor(gy)), int(np.floor(gz))
+        mean[:] = 0.0
+        total = 0.0
+        for c in range(8):
+            x, y, z = ix + (c & 1), iy + ((c >> 1) & 1), iz + (c >> 2)
+            share = (1.0 - abs(gx - x)) * (1.0 - abs(gy - y)) * (1.0 - abs(gz - z))
+            if share < 1e-4:
+                continue
+            key = pack(x >> 3, y >> 3, z >> 3)
+            slot = find_slot(keys, key)
+            if keys[slot] != key:
+                continue
+            voxel = ((z & 7) << 6) | ((y & 7) << 3) | (x & 7)
+            row = rows[slot]
+            if color[row, 3 * voxel] == 0:
+                continue
+            total += share
+            for channel in range(3):
+                mean[channel] += share * color[row, 3 * voxel + channel]
+        if total > 0.0:
+            count += 1
+            for channel in range(3):
+                level = mean[channel] / (total * COLOR_STEPS)
+                out[n, channel] = np.uint8(min(level + 0.5, 255.0))
+    return count

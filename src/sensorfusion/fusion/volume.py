@@ -4,23 +4,20 @@ This module alone makes numpy views of the grid's buffers; Open3D owns them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import EMPTY, insert_all, look_up, unpack
 from sensorfusion.errors import ConfigError
-from sensorfusion.triangle_mesh import TriangleMesh
 
 BLOCK_VOXELS = 8
-COLOR_STEPS = 256
-"""Colours are stored in 1/256 of a grey level, so that averaging many frames does not round."""
 _FIRST_CAPACITY = 4096
 _GROWTH = 1.6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class BlockViews:
     """Zero-copy views of the volume's buffers, void as soon as the volume has grown.
 
@@ -33,7 +30,8 @@ class BlockViews:
     weight : ndarray of uint16, shape (capacity, 512)
         0 = never seen.
     color : ndarray of uint16, shape (capacity, 1536)
-        Red, green, blue in 1/256 grey level; 0 = none yet.
+        Red, green, blue in 1/256 grey level, so that averaging many frames does not round; 0 =
+        none yet.
     voxel_size_m, truncation_m : float
     """
 
@@ -44,6 +42,15 @@ class BlockViews:
     color: NDArray[np.uint16]
     voxel_size_m: float
     truncation_m: float
+
+    def void(self) -> None:
+        """Let go of the arrays: their memory is no longer the volume's."""
+        del self.keys, self.indices, self.tsdf, self.weight, self.color
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what is wrong where a void view is read."""
+        msg = f"views.{name} is void: the volume has grown since; take volume.views again"
+        raise RuntimeError(msg)
 
 
 class Volume:
@@ -154,38 +161,6 @@ class Volume:
             )
         return self._views
 
-    def extract_mesh(self, smallest_weight: float) -> TriangleMesh:
-        """Return the zero level of the field as a mesh with vertices in sorted order.
-
-        Parameters
-        ----------
-        smallest_weight : float
-            Voxels with less weight count as unseen.
-
-        Returns
-        -------
-        TriangleMesh
-            Metres, world; triangles wound so that normals point into free space.
-
-        References
-        ----------
-        Lorensen and Cline, "Marching cubes", 1987.
-        """
-        if not len(self):
-            nothing = np.zeros((0, 3), np.float32)
-            return TriangleMesh(
-                nothing, nothing.astype(np.int32), nothing, nothing.astype(np.uint8)
-            )
-        mesh = self.grid.extract_triangle_mesh(weight_threshold=smallest_weight).cpu()
-        parts: dict[str, Any] = {
-            "vertices": mesh.vertex["positions"].numpy() if len(mesh.vertex) else None,
-            "normals": mesh.vertex["normals"].numpy() if "normals" in mesh.vertex else None,
-            "colors": mesh.vertex["colors"].numpy() if "colors" in mesh.vertex else None,
-            "triangles": mesh.triangle["indices"].numpy() if len(mesh.triangle) else None,
-        }
-        # Open3D divides what is stored by 255.
-        return _sorted_mesh(parts, 255.0 / COLOR_STEPS if self.own_kernels else 255.0)
-
     def _make_room(self, extra: int) -> None:
         needed = self._count + extra
         hash_map = self.grid.hashmap()
@@ -194,7 +169,9 @@ class Volume:
             return
         hash_map.reserve(int(max(needed, _GROWTH * capacity)))
         capacity = int(hash_map.capacity())
-        self._views = None
+        if self._views is not None:
+            self._views.void()
+            self._views = None
         if 4 * capacity > self._keys.size:
             size = 1 << int(np.ceil(np.log2(8 * capacity)))
             self._keys = np.full(size, EMPTY)
@@ -228,25 +205,3 @@ def _check_device(name: str) -> None:
 def _pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
     wide = coordinates.astype(np.int64) + (1 << 20)
     return np.asarray((wide[:, 0] << 42) | (wide[:, 1] << 21) | wide[:, 2])
-
-
-def _sorted_mesh(parts: dict[str, Any], color_scale: float) -> TriangleMesh:
-    """Return the mesh with vertices and triangles in an order that does not depend on threads."""
-    vertices = np.asarray(parts["vertices"], np.float32).reshape(-1, 3)
-    triangles = np.asarray(parts["triangles"], np.int64).reshape(-1, 3)
-    order = np.lexsort((vertices[:, 2], vertices[:, 1], vertices[:, 0]))
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    triangles = place[triangles]
-    first = triangles.argmin(axis=1)
-    turned = np.take_along_axis(triangles, (first[:, None] + np.arange(3)) % 3, axis=1)
-    turned = turned[np.lexsort((turned[:, 2], turned[:, 1], turned[:, 0]))]
-    normals = parts["normals"]
-    if normals is not None:
-        normals = normals[order]
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        normals = (normals / np.where(length > 0, length, 1)).astype(np.float32)
-    colors = parts["colors"]
-    if colors is not None:
-        colors = np.clip(np.rint(colors[order] * color_scale), 0, 255).astype(np.uint8)
-    return TriangleMesh(vertices[order], turned.astype(np.int32), normals, colors)

@@ -28,7 +28,7 @@ def render_mesh(
 
     Triangles are seen from their outside only, so that a room scanned from within opens up when
     it is drawn from above. Colours are interpolated between the corners; a mesh without colours
-    is grey, as is what has none (0, 0, 0) because no picture saw it; the background is white.
+    is grey, the background white.
 
     Parameters
     ----------
@@ -195,10 +195,5 @@ def _color(
     if mesh.colors is None:
         return np.full((len(corners), 3), _PLAIN_GREY, np.float32)
     u, v = weights[:, :1], weights[:, 1:]
-    a, b, c = (_shown(mesh.colors[corners[:, i]]) for i in range(3))
+    a, b, c = (mesh.colors[corners[:, i]].astype(np.float32) for i in range(3))
     return np.asarray((1 - u - v) * a + u * b + v * c)
-
-
-def _shown(colors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return colours with grey for the pure black of a surface that no picture has seen."""
-    return np.where(colors.any(axis=1, keepdims=True), colors, _PLAIN_GREY).astype(np.float32)
