@@ -57,3 +57,9 @@ def unpack(keys: NDArray[np.int64]) -> NDArray[np.int32]:
     mask = (1 << 21) - 1
     parts = np.stack([keys >> 42, (keys >> 21) & mask, keys & mask], axis=-1)
     return (parts - _BIAS).astype(np.int32)
+
+
+def pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the keys of block coordinates int32 (N, 3), int64 (N,)."""
+    x, y, z = coordinates.astype(np.int64).T + _BIAS
+    return np.asarray((x << 42) | (y << 21) | z)

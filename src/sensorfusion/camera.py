@@ -110,7 +110,30 @@ class Camera:
         return self.distortion.undistort(xy)
 
 
-@lru_cache(maxsize=16)
+def nearest_pixels(camera: Camera, rays: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the pixel that sees each ray best.
+
+    Parameters
+    ----------
+    camera : Camera
+    rays : ndarray of float64, shape (..., 2)
+        (x / z, y / z).
+
+    Returns
+    -------
+    ndarray of int64, shape (...)
+        Flat index (row * width + column); -1 for rays outside the picture.
+    """
+    pixels = camera.project(np.concatenate([rays, np.ones((*rays.shape[:-1], 1))], axis=-1))
+    with np.errstate(invalid="ignore"):
+        u, v = np.rint(pixels[..., 0]), np.rint(pixels[..., 1])
+        inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    index = np.full(inside.shape, -1)
+    index[inside] = (v[inside] * camera.width + u[inside]).astype(np.int64)
+    return index
+
+
+@lru_cache(maxsize=4)
 def ray_table(camera: Camera) -> NDArray[np.float32]:
     """Return the ray of every pixel of a camera, computed once.
 

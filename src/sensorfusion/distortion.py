@@ -1,6 +1,6 @@
 """Lens distortion: from an ideal ray to where the lens really puts it, and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -45,7 +45,7 @@ class Distortion:
 
     model: DistortionModel = "none"
     coefficients: tuple[float, ...] = ()
-    largest_radius: float = np.inf
+    largest_radius: float = field(default=np.inf, init=False)
 
     def __post_init__(self) -> None:
         expected = _COUNTS.get(self.model)
@@ -116,7 +116,7 @@ class Distortion:
         """
         if self.is_none:
             return xy
-        ideal = np.array(xy, dtype=np.float64)
+        ideal = self._within(np.array(xy, dtype=np.float64))
         step = 1e-6
         step_x, step_y = np.array([step, 0.0]), np.array([0.0, step])
         for _ in range(_ITERATIONS):
@@ -126,9 +126,18 @@ class Distortion:
             determinant = dx[..., 0] * dy[..., 1] - dy[..., 0] * dx[..., 1]
             ideal[..., 0] -= (dy[..., 1] * error[..., 0] - dy[..., 0] * error[..., 1]) / determinant
             ideal[..., 1] -= (dx[..., 0] * error[..., 1] - dx[..., 1] * error[..., 0]) / determinant
+            ideal = self._within(ideal)
         off = np.abs(self.distort(ideal) - xy).max(axis=-1)
         ideal[~(off < 1e-6)] = np.nan
         return ideal
+
+    def _within(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pull rays back to where the model is one to one, so that a Newton step stays there."""
+        if not np.isfinite(self.largest_radius):
+            return xy
+        radius = np.maximum(np.hypot(xy[..., 0], xy[..., 1]), 1e-12)
+        shrink = np.minimum(1.0, 0.999 * self.largest_radius / radius)
+        return np.asarray(xy * shrink[..., None])
 
     def _radial(self, r2: NDArray[np.float64]) -> NDArray[np.float64]:
         k1, k2, _, _, k3, k4, k5, k6 = (*self.coefficients, 0.0, 0.0, 0.0, 0.0)[:8]

@@ -36,7 +36,10 @@ from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
-POSE_TOLERANCE_NS = 20_000_000
+_POSE_TOLERANCE_NS = 20_000_000
+_FARTHEST_POSE_M = 10_000.0
+# A measurement at 1 m weighs 64, one at 2 m weighs 4, one beyond 2.8 m weighs 1: what is far has to
+# be seen three times.
 _SMALLEST_WEIGHT = 3.0
 
 GoOn = Callable[[int, int | None], bool]
@@ -94,6 +97,8 @@ def reconstruct(
                     report.facts["interrupted"] = True
                     break
         report.add_losses(opened.losses.unpaired, opened.losses.dropped)
+        if opened.notes:
+            report.facts["notes"] = list(opened.notes)
         down_world = opened.down_world if mapper.keeps_world else None
     if not report.used:
         msg = (
@@ -184,7 +189,7 @@ class _Mapper:
         # Tracking needs a volume that it can read, at a voxel size that suits it.
         self._model = self._volume
         if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.own_kernels):
-            self._model = Volume(voxel_size_m, 4.0 * voxel_size_m)
+            self._model = Volume(voxel_size_m, fusion.truncation_voxels * voxel_size_m)
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""
@@ -234,10 +239,12 @@ class _Mapper:
     def _place(self, prepared: _Prepared) -> tuple[RigidTransform | None, str]:
         """Return where a frame was, or why that is not known."""
         frame, observation = prepared.frame, prepared.observation
-        if self._given is not None or observation is None:
-            given = self._given or Trajectory()
-            return given.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS), "no pose"
-        if self._tracker is None:
+        if not prepared.depth.metres.any():
+            return None, "no depth"
+        if observation is None:
+            return self._known_pose(self._given, frame), "no pose"
+        if self._tracker is None or not len(self.trajectory):
+            # Until a frame is placed, each may be the first.
             self._tracker = RgbdTracker(self._settings.tracking, self._first_pose(frame))
         result = self._tracker.track(observation, self._model.views)
         self._results.append(result)
@@ -245,10 +252,28 @@ class _Mapper:
 
     def _first_pose(self, frame: Frame) -> RigidTransform:
         """Return where the recording says it began, or make the first camera the world."""
-        recorded = self._recorded
-        pose = recorded.nearest(frame.timestamp_ns, POSE_TOLERANCE_NS) if recorded else None
+        pose = self._known_pose(self._recorded, frame)
         self.keeps_world = pose is not None
         return pose or RigidTransform.identity("world", frame.sensor)
+
+    @staticmethod
+    def _known_pose(poses: Trajectory | None, frame: Frame) -> RigidTransform | None:
+        """Return where a trajectory says that a frame was taken.
+
+        A pose file names no camera: it is taken to be the one that measures depth.
+        """
+        pose = poses.at(frame.timestamp_ns, tolerance_ns=_POSE_TOLERANCE_NS) if poses else None
+        if pose is None:
+            return None
+        distance_m = float(np.abs(pose.translation_m).max())
+        if distance_m > _FARTHEST_POSE_M:
+            msg = (
+                f"a pose lies {distance_m:.0f} m from the origin of its world; expected at most "
+                f"{_FARTHEST_POSE_M:.0f} m, beyond which float32 loses millimetres: subtract an "
+                "offset from the poses"
+            )
+            raise SourceError(msg)
+        return RigidTransform(pose.target, frame.sensor, pose.matrix)
 
 
 @contextmanager

@@ -64,11 +64,11 @@ class Report:
     def drop(self, reason: str, timestamp_ns: int, *, lost: bool = False) -> None:
         """Count a frame that was not used; ``lost`` marks the camera's place as unknown."""
         self.dropped[reason] += 1
-        if lost and self._is_lost:
-            self.lost[-1][1] = timestamp_ns
+        if self._is_lost:
+            self.lost[-1][1] = max(self.lost[-1][1], timestamp_ns)
         elif lost:
             self.lost.append([timestamp_ns, timestamp_ns])
-        self._is_lost = lost
+            self._is_lost = True
 
     def add_losses(self, unpaired: Mapping[str, int], dropped: Mapping[str, int]) -> None:
         """Take over what the source could not deliver."""

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from sensorfusion.transform import RigidTransform
 
+LARGEST_GAP_NS = 100_000_000
+"""Poses farther apart than 0.1 s say too little of what a hand did between them."""
+
 
 class Trajectory:
     """Time stamps and ``T_world_camera``, in order of time.
@@ -74,12 +77,27 @@ class Trajectory:
         """Return the same motion seen from another world: ``T_new_world @ T_world_camera``."""
         return Trajectory(self._timestamps_ns, [T_new_world @ pose for pose in self._poses])
 
-    def nearest(self, timestamp_ns: int, tolerance_ns: int) -> RigidTransform | None:
-        """Return the pose nearest in time, or None when none lies within the tolerance."""
-        after = bisect_left(self._timestamps_ns, timestamp_ns)
-        near = range(max(after - 1, 0), min(after + 1, len(self._poses)))
-        distance_ns, index = min(
-            ((abs(self._timestamps_ns[i] - timestamp_ns), i) for i in near),
-            default=(tolerance_ns + 1, -1),
-        )
-        return self._poses[index] if distance_ns <= tolerance_ns else None
+    def at(
+        self, timestamp_ns: int, largest_gap_ns: int = LARGEST_GAP_NS, tolerance_ns: int = 0
+    ) -> RigidTransform | None:
+        """Return the pose at an instant, or None when it is not known.
+
+        Parameters
+        ----------
+        timestamp_ns : int
+        largest_gap_ns : int
+            Between two poses at most this far apart, the pose is interpolated.
+        tolerance_ns : int
+            Elsewhere the nearest pose serves if it is at most this far away.
+        """
+        stamps = self._timestamps_ns
+        after = bisect_left(stamps, timestamp_ns)
+        near = [index for index in (after, after - 1) if 0 <= index < len(stamps)]
+        nearest = min(near, key=lambda index: abs(stamps[index] - timestamp_ns), default=None)
+        if nearest is None:
+            return None
+        distance_ns = abs(stamps[nearest] - timestamp_ns)
+        if distance_ns and len(near) == 2 and stamps[after] - stamps[after - 1] <= largest_gap_ns:
+            share = (timestamp_ns - stamps[after - 1]) / (stamps[after] - stamps[after - 1])
+            return self._poses[after - 1].toward(self._poses[after], share)
+        return self._poses[nearest] if distance_ns <= tolerance_ns else None

@@ -123,6 +123,31 @@ class RigidTransform:
         """
         return np.asarray(points @ self.rotation.T + self.translation_m)
 
+    def toward(self, other: "RigidTransform", share: float) -> "RigidTransform":
+        """Return the transform part of the way to another between the same systems.
+
+        Parameters
+        ----------
+        other : RigidTransform
+        share : float
+            0 gives this transform, 1 the other; translation linear, rotation at constant speed
+            about one axis.
+
+        References
+        ----------
+        Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
+        """
+        matrix = np.eye(4)
+        matrix[:3, 3] = (1 - share) * self.translation_m + share * other.translation_m
+        matrix[:3, :3] = rotation_from_quaternion_xyzw(
+            _slerp(
+                quaternion_xyzw_from_rotation(self.rotation),
+                quaternion_xyzw_from_rotation(other.rotation),
+                share,
+            )
+        )
+        return RigidTransform(self.target, self.source, matrix)
+
     def __matmul__(self, other: "RigidTransform") -> "RigidTransform":
         """Chain ``T_a_b @ T_b_c`` to ``T_a_c``.
 
@@ -224,6 +249,19 @@ def rotation_from_vector(rotation_vector_rad: NDArray[np.float64]) -> NDArray[np
     sine = np.sin(angle_rad) / angle_rad
     versine = (1.0 - np.cos(angle_rad)) / angle_rad**2
     return np.asarray(np.eye(3) + sine * cross + versine * cross @ cross)
+
+
+def _slerp(
+    first: NDArray[np.float64], second: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    cosine = float(first @ second)
+    # q and -q are one rotation: take the shorter way round.
+    second, cosine = (second, cosine) if cosine >= 0 else (-second, -cosine)
+    angle_rad = float(np.arccos(min(cosine, 1.0)))
+    if angle_rad < 1e-6:
+        return (1 - share) * first + share * second
+    blend = np.sin((1 - share) * angle_rad) * first + np.sin(share * angle_rad) * second
+    return np.asarray(blend / np.sin(angle_rad))
 
 
 def _fault(matrix: NDArray[np.float64], tolerance: float = _ORTHONORMAL_TOLERANCE) -> str:

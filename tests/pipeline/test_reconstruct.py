@@ -55,6 +55,12 @@ def recorded(count, **options):
         return list(source), source.rig
 
 
+def blank(depth):
+    """The same measurement without a single depth."""
+    field = "metres" if isinstance(depth, sf.DepthMap) else "values"
+    return replace(depth, **{field: np.zeros_like(getattr(depth, field))})
+
+
 def still(source):
     times = [frame.timestamp_ns for frame in source]
     return sf.Trajectory(times, [sf.RigidTransform.identity("world", "depth")] * len(times))
@@ -107,6 +113,48 @@ def test_a_kidnapped_camera_is_declared_and_not_fused():
     assert report["frames"]["used"] == 6
     assert sum(report["frames"]["dropped"].values()) == 6
     assert report["lost"] == [[frames[6].timestamp_ns, frames[11].timestamp_ns]]
+
+
+def test_the_world_of_the_recording_is_kept_when_its_first_frames_are_empty():
+    frames, rig = recorded(8)
+    with room(8) as source:
+        truth = source.trajectory
+    for index in range(4):
+        depth = frames[index].measurement
+        frames[index] = replace(frames[index], measurement=blank(depth))
+    result = sf.reconstruct(Frames(frames, rig, truth))
+    assert result.report.to_dict()["frames"]["dropped"] == {"no depth": 4}
+    np.testing.assert_allclose(
+        result.trajectory.matrices[:, :3, 3], truth.matrices[4:, :3, 3], atol=5e-3
+    )
+
+
+def test_frames_without_depth_are_not_used_under_given_poses_either():
+    frames, rig = recorded(3)
+    frames[1] = replace(frames[1], measurement=blank(frames[1].measurement))
+    with room(3) as source:
+        report = sf.reconstruct(Frames(frames, rig), poses=source.trajectory).report.to_dict()
+    assert report["frames"] == {"in": 3, "used": 2, "dropped": {"no depth": 1}}
+
+
+def test_an_empty_mesh_still_comes_with_trajectory_and_report(tmp_path):
+    with room(2) as source:
+        result = sf.reconstruct(source)
+    nothing = np.zeros((0, 3), np.float32)
+    replace(result, mesh=sf.TriangleMesh(nothing, nothing.astype(np.int32))).save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mesh.ply", "trajectory.tum", "report.json", "config.toml",
+    }  # fmt: skip
+
+
+def test_poses_in_map_coordinates_are_refused_with_a_sentence():
+    source = raw_frames(2000, 0.001)
+    far = np.eye(4)
+    far[0, 3] = 500_000.0
+    times = [frame.timestamp_ns for frame in source]
+    poses = sf.Trajectory(times, [sf.RigidTransform("world", "depth", far)] * len(times))
+    with pytest.raises(SourceError, match="subtract an offset"):
+        sf.reconstruct(source, poses=poses)
 
 
 def test_a_time_stamp_that_goes_back_is_dropped_and_counted():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sensorfusion.camera import Camera, ray_table
+from sensorfusion.camera import Camera, nearest_pixels, ray_table
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import CalibrationError
 
@@ -67,6 +67,20 @@ def test_projection_agrees_with_the_vendor_library(model):
     for point in ([0.3, 0.2, 1.0], [-0.4, 0.1, 0.9], [0.0, -0.3, 1.2]):
         expected = rs.rs2_project_point_to_pixel(lens, point)
         np.testing.assert_allclose(camera.project(np.array(point)), expected, atol=1e-3)
+
+
+def test_a_lens_that_turns_is_undone_wherever_it_has_a_ray():
+    lens = Distortion("brown_conrady", (0.4, -0.3, 0.0, 0.0, 0.0))
+    angles, radii = np.meshgrid(np.linspace(0, 6, 40), np.linspace(0, 0.99, 60))
+    ideal = (radii * lens.largest_radius)[..., None] * np.stack(
+        [np.cos(angles), np.sin(angles)], axis=-1
+    )
+    np.testing.assert_allclose(lens.undistort(lens.distort(ideal)), ideal, atol=1e-4)
+
+
+def test_the_nearest_pixel_of_a_ray_outside_the_picture_is_none():
+    rays = np.array([[0.2, 0.0], [0.26, 0.0], [0.0, -0.05]])
+    assert nearest_pixels(PINHOLE, rays).tolist() == [9, -1, 2]
 
 
 def test_coefficients_that_are_all_zero_are_no_lens():

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from sensorfusion.camera import Camera
+from sensorfusion.camera import Camera, ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
 from sensorfusion.depth_map import DepthMap, Origin, RawDepth
+from sensorfusion.distortion import Distortion
 from sensorfusion.errors import DepthScaleError
 from sensorfusion.frame import Frame
 
@@ -72,3 +73,22 @@ def test_a_recording_without_depth_passes_and_is_not_held_back_for_ever():
 
     assert next(with_metric_scale(source())).index == 0
     assert len(taken) == 30
+
+
+def test_a_wrong_unit_that_shows_late_is_still_refused():
+    empty = [raw_frame(0, 1.0, index) for index in range(40)]
+    passed = with_metric_scale(iter([*empty, raw_frame(1500, 1.0, 40)]))
+    assert [next(passed).index for _ in range(40)] == list(range(40))
+    with pytest.raises(DepthScaleError, match="millimetres"):
+        next(passed)
+
+
+def test_pixels_to_which_the_lens_gives_no_ray_have_no_depth():
+    lens = Distortion("brown_conrady", (-0.35, 0.05, 0.0, 0.0, 0.0))
+    camera = Camera("depth", 64, 48, 32.0, 32.0, 31.5, 23.5, lens)
+    rayless = np.isnan(ray_table(camera)).any(axis=-1)
+    assert rayless.any()
+    raw = RawDepth(np.full((48, 64), 1500, np.uint16), 0.001, camera, 0)
+    depth = absolute_depth(Frame(0, 0, "depth", raw), DepthSettings(flying_pixel_filter=False))
+    assert (depth.metres[rayless] == 0).all()
+    np.testing.assert_allclose(depth.metres[~rayless], 1.5, rtol=1e-6)

@@ -70,13 +70,30 @@ def test_time_must_increase_along_a_trajectory():
         Trajectory([5, 5], poses)
 
 
-def test_the_nearest_pose_in_time_wins_within_the_tolerance():
+def test_between_poses_near_in_time_the_pose_is_interpolated():
     trajectory = Trajectory([0, 100, 250], [shifted("w", "c", x) for x in (0.0, 1.0, 2.0)])
-    assert trajectory.nearest(160, 80).translation_m[0] == 1.0
-    assert trajectory.nearest(180, 80).translation_m[0] == 2.0
-    assert trajectory.nearest(-30, 20) is None
-    assert trajectory.nearest(400, 150).translation_m[0] == 2.0
-    assert Trajectory().nearest(0, 10) is None
+    assert trajectory.at(25, largest_gap_ns=100).translation_m[0] == pytest.approx(0.25)
+    assert trajectory.at(100, largest_gap_ns=100) is trajectory.poses[1]
+    assert trajectory.at(175, largest_gap_ns=100) is None
+
+
+def test_halfway_between_two_rotations_is_half_the_angle():
+    turned = np.eye(4)
+    turned[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    middle = shifted("w", "c", 0.0).toward(RigidTransform("w", "c", turned), 0.5)
+    half = 0.5**0.5
+    np.testing.assert_allclose(
+        middle.rotation, [[half, -half, 0], [half, half, 0], [0, 0, 1]], atol=1e-12
+    )
+
+
+def test_elsewhere_the_nearest_pose_serves_within_the_tolerance():
+    trajectory = Trajectory([0, 100, 250], [shifted("w", "c", x) for x in (0.0, 1.0, 2.0)])
+    assert trajectory.at(160, 50, tolerance_ns=80).translation_m[0] == 1.0
+    assert trajectory.at(180, 50, tolerance_ns=80).translation_m[0] == 2.0
+    assert trajectory.at(-30, 50, tolerance_ns=20) is None
+    assert trajectory.at(400, 50, tolerance_ns=150).translation_m[0] == 2.0
+    assert Trajectory().at(0, 50, tolerance_ns=10) is None
 
 
 def test_a_moved_trajectory_keeps_its_motion():

@@ -26,6 +26,14 @@ def test_frames_lost_in_a_row_are_one_span():
     assert report.to_dict()["lost"] == [[10, 20], [40, 40]]
 
 
+def test_a_bad_time_stamp_does_not_end_a_loss():
+    report = Report("x")
+    report.drop("overlap too small", 10, lost=True)
+    report.drop("time stamp does not increase", 5)
+    report.drop("overlap too small", 30, lost=True)
+    assert report.to_dict()["lost"] == [[10, 30]]
+
+
 def test_waiting_yields_everything_and_times_it():
     report = Report("x")
     assert list(report.waiting("read", range(3))) == [0, 1, 2]

@@ -91,10 +91,16 @@ class RealSenseSource(SeekableFrameSource):
         except BaseException:
             recording.close()
             raise
-        self.losses = Losses(dropped=dict(recording.losses))
+        # An image of unknown time is a frame lost when it is depth, a picture without one if not.
+        stray = {reason: n for reason, n in recording.losses.items() if reason.startswith(COLOR)}
+        self.losses = Losses(
+            dropped={reason: n for reason, n in recording.losses.items() if reason not in stray}
+        )
         if self._color is not None:
             self.losses.unpaired[DEPTH] = len(self._depth.timestamps_ns) - len(self._pairs)
-            self.losses.unpaired[COLOR] = len(self._color.timestamps_ns) - len(self._pairs)
+            self.losses.unpaired[COLOR] = (
+                len(self._color.timestamps_ns) - len(self._pairs) + sum(stray.values())
+            )
         self.metadata = {**recording.metadata, "Clock": self._depth.clock}
         self.notes = tuple(self._notes())
 
@@ -154,7 +160,8 @@ class RealSenseSource(SeekableFrameSource):
         if color is None:
             order = np.argsort(depth.timestamps_ns, kind="stable")
             return np.stack([order, np.full_like(order, -1)], axis=-1)
-        tolerance_ns = int(_TOLERANCE_PERIODS * min(_period_ns(depth), _period_ns(color)))
+        periods_ns = [period for period in map(_period_ns, (depth, color)) if period > 0]
+        tolerance_ns = int(_TOLERANCE_PERIODS * min(periods_ns, default=0.0))
         if depth.clock == color.clock:
             pairs = pair_by_time(depth.timestamps_ns, color.timestamps_ns, tolerance_ns)
         else:

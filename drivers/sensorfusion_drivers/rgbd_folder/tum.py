@@ -21,7 +21,6 @@ import numpy as np
 from sensorfusion.errors import CalibrationError, CorruptRecordingError, SourceError
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
-from sensorfusion_drivers.rgbd_folder.interpolate import interpolate
 from sensorfusion_drivers.rgbd_folder.listing import (
     Listing,
     Picture,
@@ -31,7 +30,6 @@ from sensorfusion_drivers.rgbd_folder.listing import (
 )
 
 PAIR_TOLERANCE_NS: Final = 20_000_000
-_LARGEST_GAP_NS = 100_000_000
 _UNIT_M = 1.0 / 5000.0
 _POSES = "groundtruth.txt"
 
@@ -81,11 +79,10 @@ def _read_poses(path: Path, depth: Iterable[Picture]) -> Trajectory:
         if pose is not None:
             measured.setdefault(_time_ns(words[0], path, place), pose)
     instants = sorted(measured)
-    return interpolate(
-        Trajectory(instants, [measured[instant] for instant in instants]),
-        [picture.timestamp_ns for picture in depth],
-        _LARGEST_GAP_NS,
-    )
+    trajectory = Trajectory(instants, [measured[instant] for instant in instants])
+    placed = [(picture.timestamp_ns, trajectory.at(picture.timestamp_ns)) for picture in depth]
+    known = [(timestamp_ns, pose) for timestamp_ns, pose in placed if pose is not None]
+    return Trajectory([timestamp_ns for timestamp_ns, _ in known], [pose for _, pose in known])
 
 
 def _pose(words: list[str], path: Path, place: int) -> RigidTransform | None:

@@ -9,11 +9,12 @@ import numpy as np
 from cyclopts import Parameter
 
 from sensorfusion.cli.location import SourceOptions
-from sensorfusion.cli.output import only_our_output, prepare_folder, write_line
+from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.export.depth_maps import DepthMapWriter
+from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.pipeline import depth_maps
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.view.colormap import colorize, common_range, with_legend
@@ -87,7 +88,7 @@ def depth(
     settings = DepthSettings(
         near_m=kept.near_m, far_m=kept.far_m, flying_pixel_filter=kept.flying_pixel_filter
     )
-    prepare_folder(files.out)
+    make_folder(files.out)
     with only_our_output(), opening.open(source) as opened, Watch("depth") as watch:
         near_m, far_m = _range(opened, settings)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None

@@ -78,6 +78,8 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
         "poses": len(source.trajectory) if source.trajectory is not None else 0,
         "unpaired": dict(source.losses.unpaired),
         "dropped": dict(source.losses.dropped),
+        "metadata": dict(source.metadata),
+        "notes": list(source.notes),
     }
 
 
@@ -147,6 +149,10 @@ def _write_text(source: str, facts: dict[str, Any]) -> None:
             f"  depth: 5 % below {depth['p5']:.3f} m, median {depth['p50']:.3f} m, 95 % below "
             f"{depth['p95']:.3f} m; {100 * depth['fill']:.0f} % of the pixels have depth"
         )
+    for name, value in facts["metadata"].items():
+        write_line(f"  {name}: {value}")
+    for note in facts["notes"]:
+        write_line(f"  note: {note}")
     for title in ("unpaired", "dropped"):
         for name, number in facts[title].items():
             if number:

@@ -5,10 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-from sensorfusion.errors import OutputError
 
 
 def write_line(text: str = "") -> None:
@@ -37,21 +34,3 @@ def only_our_output() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make an output folder, so that a mistake in its name shows before the work is done.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{folder}: cannot be made ({error.strerror}); give --out another folder"
-        raise OutputError(msg) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        msg = f"{folder}: cannot be written to; give --out a folder that is yours"
-        raise OutputError(msg)

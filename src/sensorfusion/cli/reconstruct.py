@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from sensorfusion.cli.location import SourceOptions
-from sensorfusion.cli.output import only_our_output, prepare_folder, write_line
+from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import Settings
 from sensorfusion.export.reconstruction import Reconstruction
+from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.pipeline import reconstruct as run
 from sensorfusion.view.picture import render_mesh, view_from_above, write_picture
 
@@ -58,7 +59,7 @@ def reconstruct(
     """
     del config  # read by apply_config_file before the command runs
     opening = opening or SourceOptions()
-    prepare_folder(destination.out)
+    make_folder(destination.out)
     with only_our_output(), Watch("reconstruct") as watch:
         result = run(
             source,
@@ -91,7 +92,11 @@ def _summarise(result: Reconstruction, out: Path) -> None:
             write_line(f"  without a partner: {count} {stream}")
     for start_ns, end_ns in report["lost"]:
         write_line(f"  lost from {start_ns * 1e-9:.3f} s to {end_ns * 1e-9:.3f} s")
+    for note in report.get("notes", ()):
+        write_line(f"  note: {note}")
     write_line(f"  upright by {report['upright_by']}")
+    if not report["mesh"]["triangles"]:
+        write_line("  no surface: too little depth within range; mesh.ply is empty")
     write_line(
         f"{report['mesh']['vertices']} vertices, {report['mesh']['triangles']} triangles in {out}"
     )

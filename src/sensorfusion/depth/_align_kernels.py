@@ -108,7 +108,9 @@ def _sample_row(
         u, v = points[0, n], points[1, n]
         visible = u >= -half and v >= -half and u < right and v < bottom
         if visible:
-            i, j = np.uint32((v + half) * cells_per_px), np.uint32((u + half) * cells_per_px)
+            # Rounding can carry the last pixel's edge one cell too far.
+            i = min(np.uint32((v + half) * cells_per_px), np.uint32(farthest.shape[0] - 1))
+            j = min(np.uint32((u + half) * cells_per_px), np.uint32(farthest.shape[1] - 1))
             visible = points[2, n] <= farthest[i, j]
         if not visible:
             out[n, 0] = out[n, 1] = out[n, 2] = out[n, 3] = np.uint8(0)

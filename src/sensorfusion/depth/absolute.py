@@ -1,8 +1,12 @@
 """The way into the depth stage: any measurement becomes absolute depth in metres."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import islice
 
+import numpy as np
+
+from sensorfusion.camera import ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.filters import limit_range, remove_flying_pixels
 from sensorfusion.depth.scale import FRAMES_CHECKED, check_scale, to_metres
@@ -35,15 +39,26 @@ def absolute_depth(frame: Frame, settings: DepthSettings) -> DepthMap:
             depth = to_metres(frame.measurement)
         case DepthMap():
             depth = frame.measurement
-    depth = limit_range(depth, settings.near_m, settings.far_m)
+    depth = limit_range(_with_rays(depth), settings.near_m, settings.far_m)
     return remove_flying_pixels(depth) if settings.flying_pixel_filter else depth
+
+
+def _with_rays(depth: DepthMap) -> DepthMap:
+    """Return a map without depth at pixels to which the lens model gives no ray."""
+    if depth.camera.distortion.is_none:
+        return depth
+    rayless = np.isnan(ray_table(depth.camera)[..., 0])
+    if not rayless.any():
+        return depth
+    return replace(depth, metres=np.where(rayless, np.float32(0), depth.metres))
 
 
 def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Pass frames through once the first of them have shown that their depth is metric.
 
     The first frames (ten; up to thirty while some of them are empty) are held back until
-    :func:`check_scale` has judged them, so that nothing is fused under a wrong unit.
+    :func:`check_scale` has judged them. Where all of those are empty, the first one with depth is
+    judged alone, so that nothing is fused under a wrong unit.
 
     Parameters
     ----------
@@ -68,5 +83,8 @@ def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
             first.append(frame)
             yield frame
 
-    check_scale(frame.measurement for frame in held_back())
-    yield from chain(first, rest)
+    judged = check_scale(frame.measurement for frame in held_back())
+    yield from first
+    for frame in rest:
+        judged = judged or check_scale([frame.measurement])
+        yield frame

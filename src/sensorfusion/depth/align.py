@@ -158,7 +158,7 @@ def view_of(camera: Camera, T_camera_source: RigidTransform) -> NDArray[np.float
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def rays_by_row(camera: Camera) -> NDArray[np.float32]:
     """Return the ray of every pixel, x / z and y / z apart so that kernels read them in order.
 

@@ -60,7 +60,7 @@ def to_metres(raw: RawDepth) -> DepthMap:
     return DepthMap(metres, raw.camera, raw.timestamp_ns)
 
 
-def check_scale(measurements: Iterable[Measurement]) -> None:
+def check_scale(measurements: Iterable[Measurement]) -> bool:
     """Refuse a recording whose depth cannot be metres under the unit that came with it.
 
     The median depth of each of the first ten frames that hold depth is taken, and the median of
@@ -72,6 +72,11 @@ def check_scale(measurements: Iterable[Measurement]) -> None:
         Of one sensor, from the start of the recording. Read up to the tenth with depth; if none
         has any, there is nothing to judge.
 
+    Returns
+    -------
+    bool
+        Whether there was anything to judge.
+
     Raises
     ------
     DepthScaleError
@@ -80,14 +85,14 @@ def check_scale(measurements: Iterable[Measurement]) -> None:
     medians = (_median_m(measurement) for measurement in measurements)
     seen = list(islice((median for median in medians if median > 0), FRAMES_CHECKED))
     if not seen:
-        return
+        return False
     median_m = float(np.median(seen))
     if median_m < _NEAREST_MEDIAN_M:
         question = "did you pass metres as millimetres?"
     elif median_m > _FARTHEST_MEDIAN_M:
         question = "did you pass millimetres as metres?"
     else:
-        return
+        return True
     msg = (
         f"median depth {median_m:.2g} m over {len(seen)} frames: {question} A depth sensor sees "
         f"from {_NEAREST_MEDIAN_M} m to {_FARTHEST_MEDIAN_M:g} m; correct the unit of the recording"
@@ -107,7 +112,7 @@ def _median_m(measurement: Measurement) -> float:
     return float(np.median(some)) if some.size else 0.0
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _z_per_range(camera: Camera) -> NDArray[np.float32]:
     """Return z over ray length of every pixel, float32 (H, W); 0 where a pixel has no ray."""
     x, y = np.moveaxis(ray_table(camera).astype(np.float64), -1, 0)

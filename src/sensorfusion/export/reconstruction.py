@@ -8,7 +8,7 @@ import tomli_w
 from sensorfusion.config import Settings
 from sensorfusion.export.mesh import write_mesh
 from sensorfusion.export.trajectory import write_trajectory
-from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.report import Report
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
@@ -48,12 +48,13 @@ class Reconstruction:
         OutputError
             If a file cannot be written, or reads back differently.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(folder)
         for suffix in self.settings.mesh.formats:
-            # glTF demands y up: its writer turns a mesh that stands on z.
-            mesh = self.mesh.moved(self.T_up_world) if suffix == "glb" else self.mesh
-            write_mesh(folder / f"mesh.{suffix}", mesh)
+            if suffix != "glb":
+                write_mesh(folder / f"mesh.{suffix}", self.mesh)
+            elif len(self.mesh.triangles):
+                # glTF knows no empty mesh, and wants y up: its writer turns one that stands on z.
+                write_mesh(folder / "mesh.glb", self.mesh.moved(self.T_up_world))
         write_trajectory(folder / "trajectory.tum", self.trajectory)
         with whole_file(folder / "config.toml") as path:
             path.write_text(tomli_w.dumps(asdict(self.settings)), encoding="utf-8")

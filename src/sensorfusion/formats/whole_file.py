@@ -10,6 +10,26 @@ from pathlib import Path
 from sensorfusion.errors import OutputError
 
 
+def make_folder(folder: Path | str) -> Path:
+    """Make a folder for files to come, with those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written to.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made ({error.strerror}); give another folder"
+        raise OutputError(msg) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        msg = f"{folder}: cannot be written to; give a folder that is yours"
+        raise OutputError(msg)
+    return folder
+
+
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Write a file under a temporary name, and give it its name only when it is complete.

@@ -32,12 +32,12 @@ def touch(
     block_size_m: float,
     stride: int,
     scratch: Array,
-) -> Array:
+) -> tuple[Array, bool]:
     """Return the keys of all blocks that lie within the truncation of a depth map, sorted.
 
     ``depth`` (H, W) and ``rays`` (H, W, 2) float32, ``pose`` float64 (4, 4) T_world_camera,
-    ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th pixel is looked at. An
-    empty result for a map that is not empty says that the scratch table is too small.
+    ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th pixel is looked at.
+    The second value is False when the table is too small.
     """
     scratch[:] = EMPTY
     found = np.empty(scratch.shape[0] // 2, np.int64)
@@ -67,11 +67,11 @@ def touch(
                 slot = find_slot(scratch, key)
                 if scratch[slot] == EMPTY:
                     if count == found.shape[0]:
-                        return np.empty(0, np.int64)
+                        return found, False
                     scratch[slot] = key
                     found[count] = key
                     count += 1
-    return np.sort(found[:count])
+    return np.sort(found[:count]), True
 
 
 @njit(**_OPTIONS)

@@ -37,24 +37,28 @@ def extract_mesh(volume: Volume, smallest_weight: float) -> TriangleMesh:
     if not found.triangle or "indices" not in found.triangle:
         return TriangleMesh(nothing, nothing.astype(np.int32), nothing)
     positions = np.asarray(found.vertex["positions"].numpy(), np.float32)
-    order = np.lexsort(positions.T[::-1])
-    vertices = positions[order]
-    triangles = _sorted_triangles(found.triangle["indices"].numpy(), order)
-    normals = _unit_normals(found.vertex["normals"].numpy()[order], vertices, triangles)
+    normals = np.asarray(found.vertex["normals"].numpy(), np.float32)
+    # Where a voxel's distance is exactly 0, several vertices share one place: keep one of them.
+    order = np.lexsort((*normals.T[::-1], *positions.T[::-1]))
+    kept = np.ones(len(order), dtype=bool)
+    kept[1:] = (positions[order[1:]] != positions[order[:-1]]).any(axis=1)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.cumsum(kept, dtype=np.int32) - 1
+    chosen = order[kept]
+    vertices = positions[chosen]
+    triangles = _sorted_triangles(place[found.triangle["indices"].numpy()])
+    unit_normals = _unit_normals(normals[chosen], vertices, triangles)
     if volume.own_kernels:
         colors = _colors(volume, vertices)
     else:
-        colors = np.rint(found.vertex["colors"].numpy()[order] * 255).clip(0, 255).astype(np.uint8)
-    return TriangleMesh(vertices, triangles, normals, colors)
+        colors = np.rint(found.vertex["colors"].numpy()[chosen] * 255).clip(0, 255).astype(np.uint8)
+    return TriangleMesh(vertices, triangles, unit_normals, colors)
 
 
-def _sorted_triangles(
-    triangles: NDArray[np.integer], order: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Return triangles over reordered vertices, smallest index first, sorted."""
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    moved = place[triangles]
+def _sorted_triangles(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return triangles with three corners, smallest index first, sorted."""
+    a, b, c = triangles.T
+    moved = triangles[(a != b) & (b != c) & (c != a)]
     turn = (moved.argmin(axis=1)[:, None] + np.arange(3)) % 3
     turned = np.take_along_axis(moved, turn, axis=1)
     return np.ascontiguousarray(turned[np.lexsort(turned.T[::-1])])

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import unpack
-from sensorfusion.camera import Camera, ray_table
+from sensorfusion.camera import Camera, nearest_pixels, ray_table
 from sensorfusion.depth_map import DepthMap
+from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.fusion import _kernels
 from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
 from sensorfusion.transform import RigidTransform
@@ -35,7 +36,7 @@ class PinholeLookup:
     table: NDArray[np.uint32]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def pinhole_lookup(camera: Camera) -> PinholeLookup:
     """Return how ideal pinhole pixels map to a camera's real, distorted pixels.
 
@@ -52,13 +53,9 @@ def pinhole_lookup(camera: Camera) -> PinholeLookup:
     size = np.ceil((high - low) * focal).astype(np.int64) + 1
     center = -low * focal
     columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-    xy = (np.stack([columns, rows], axis=-1) - center) / focal
-    pixels = camera.project(np.concatenate([xy, np.ones((*xy.shape[:2], 1))], axis=-1))
-    with np.errstate(invalid="ignore"):
-        u, v = np.rint(pixels[..., 0]), np.rint(pixels[..., 1])
-        inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    rays_of_ideal = (np.stack([columns, rows], axis=-1) - center) / focal
     table = np.zeros(1 + columns.size, np.uint32)
-    table[1:][inside.ravel()] = (v[inside] * camera.width + u[inside] + 1).astype(np.uint32)
+    table[1:] = (nearest_pixels(camera, rays_of_ideal).ravel() + 1).astype(np.uint32)
     return PinholeLookup(np.array([*focal, *(center + 0.5)], np.float32), size, table)
 
 
@@ -71,9 +68,18 @@ def touched_blocks(
         return np.empty(0, np.int64)
     # Neighbouring samples lie at most about 0.7 of a block apart at the farthest depth.
     stride = int(np.clip(0.7 * volume.block_size_m * depth.camera.fx / farthest_m, 1, 4))
-    size = 1 << 16
-    while True:
-        keys = _kernels.touch(
+    keys = _touch(volume, depth, T_world_camera, stride)
+    # Depth at a few pixels only may fall between the samples.
+    return keys if keys.size or stride == 1 else _touch(volume, depth, T_world_camera, 1)
+
+
+def _touch(
+    volume: Volume, depth: DepthMap, T_world_camera: RigidTransform, stride: int
+) -> NDArray[np.int64]:
+    size, fits = 1 << 14, False
+    while not fits:
+        size *= 4
+        keys, fits = _kernels.touch(
             depth.metres,
             ray_table(depth.camera),
             T_world_camera.matrix,
@@ -82,9 +88,7 @@ def touched_blocks(
             stride,
             np.empty(size, np.int64),
         )
-        if keys.size:
-            return np.asarray(keys)
-        size *= 4
+    return np.asarray(keys)
 
 
 def integrate_depth(
@@ -104,13 +108,21 @@ def integrate_depth(
         Where the depth camera was.
     colors : ndarray of uint8, shape (H, W, 4), or None
         Red, green, blue of each depth pixel, and 255 where that colour was really seen, else 0.
+
+    Raises
+    ------
+    CoordinateSystemMismatchError
+        If the pose is that of another camera.
     """
+    if T_world_camera.source != depth.camera.name:
+        msg = f"{T_world_camera.name} cannot place a depth map of {depth.camera.name!r}"
+        raise CoordinateSystemMismatchError(msg)
+    if not depth.metres.any():
+        return
     if not volume.own_kernels:
         _integrate_on_device(volume, depth, T_world_camera, colors)
         return
     keys = touched_blocks(volume, depth, T_world_camera)
-    if not keys.size:
-        return
     rows = volume.rows_of(keys)
     lookup = pinhole_lookup(depth.camera)
     views = volume.views
@@ -144,7 +156,11 @@ def _integrate_on_device(
     T_world_camera: RigidTransform,
     colors: NDArray[np.uint8] | None,
 ) -> None:
-    """Fuse with Open3D's own kernels, on whatever device the volume lives."""
+    """Fuse with Open3D's own kernels, on whatever device the volume lives.
+
+    Every frame weighs 1, and a depth pixel whose colour is not known counts as black: these
+    kernels take neither weights nor a mask.
+    """
     import open3d as o3d
 
     lookup = pinhole_lookup(depth.camera)
@@ -162,8 +178,6 @@ def _integrate_on_device(
     farthest_m = float(metres.max()) + volume.truncation_m
     multiplier = volume.truncation_m / volume.voxel_size_m
     picture = o3d.t.geometry.Image(o3d.core.Tensor(metres)).to(volume.device)
-    if farthest_m <= volume.truncation_m:
-        return
     grid = volume.grid
     blocks = grid.compute_unique_block_coordinates(
         picture, intrinsic, world, 1.0, farthest_m, multiplier

@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion._kernels import EMPTY, insert_all, look_up, unpack
+from sensorfusion._kernels import EMPTY, insert_all, look_up, pack_all, unpack
 from sensorfusion.errors import ConfigError
 
 BLOCK_VOXELS = 8
@@ -49,6 +49,8 @@ class BlockViews:
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what is wrong where a void view is read."""
+        if name not in BlockViews.__slots__:
+            raise AttributeError(name)
         msg = f"views.{name} is void: the volume has grown since; take volume.views again"
         raise RuntimeError(msg)
 
@@ -180,7 +182,7 @@ class Volume:
             self._keys.fill(EMPTY)
         rows = hash_map.active_buf_indices().numpy()
         coordinates = hash_map.key_tensor().numpy()[rows]
-        self._enter(_pack_all(coordinates), rows)
+        self._enter(pack_all(coordinates), rows)
 
     def _activate(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         import open3d as o3d
@@ -200,8 +202,3 @@ def _check_device(name: str) -> None:
     if not number.isdigit() or int(number) >= count:
         msg = f"device {name}: Open3D finds {count} devices of kind {kind} here; use CPU:0"
         raise ConfigError(msg)
-
-
-def _pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
-    wide = coordinates.astype(np.int64) + (1 << 20)
-    return np.asarray((wide[:, 0] << 42) | (wide[:, 1] << 21) | wide[:, 2])

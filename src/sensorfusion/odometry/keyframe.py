@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.camera import Camera
+from sensorfusion.camera import Camera, nearest_pixels
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.odometry import _kernels
 from sensorfusion.odometry.tracker import NormalEquations, step_matrix
@@ -120,10 +120,4 @@ def _straight_pixels(camera: Camera) -> NDArray[np.int64]:
     """Return, for each pixel of the same camera without distortion, the real pixel or -1."""
     columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     x, y = (columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
-    pixels = camera.project(np.stack([x, y, np.ones_like(x)], axis=-1))
-    with np.errstate(invalid="ignore"):
-        u, v = np.rint(pixels[..., 0]), np.rint(pixels[..., 1])
-        inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
-    table = np.full(columns.shape, -1)
-    table[inside] = (v[inside] * camera.width + u[inside]).astype(np.int64)
-    return table
+    return nearest_pixels(camera, np.stack([x, y], axis=-1))

@@ -183,7 +183,8 @@ def _equations(
 def _refine(
     depth: DepthMap, pose: NDArray[np.float64], model: SignedDistanceBlocks
 ) -> tuple[NDArray[np.float64], NormalEquations]:
-    """Move a frame onto the zero level, coarse to fine; also return its last equations."""
+    """Move a frame onto the zero level, coarse to fine; return how it lies there, too."""
+    finest = len(_STEPS) - 1
     for level, steps in enumerate(_STEPS):
         for _ in range(steps):
             equations = _equations(depth, pose, model, level)
@@ -192,8 +193,10 @@ def _refine(
                 return pose, equations
             pose = step_matrix(step, pose[:3, 3]) @ pose
             if np.abs(step).max() < _SMALLEST_STEP:
+                if level == finest:
+                    return pose, equations
                 break
-    return pose, equations
+    return pose, _equations(depth, pose, model, finest)
 
 
 def _misfit(equations: NormalEquations) -> float:

@@ -1,8 +1,9 @@
 """What a driver must offer: the Protocols of stage 1."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -56,6 +57,10 @@ class FrameSource(Protocol):
     down_world: NDArray[np.float64] | None
     """Unit vector (3,) that points down in the world of ``trajectory``, or None."""
     losses: Losses
+    metadata: Mapping[str, str] = MappingProxyType({})
+    """What the recording says about the device: name, serial number, firmware."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about the recording, a sentence each; `info` and reports say it."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
