@@ -1,5 +1,6 @@
 """Camera: which pixel sees which ray."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from sensorfusion.distortion import NO_DISTORTION, Distortion
 from sensorfusion.errors import CalibrationError
+
+_NARROWEST_RAD, _WIDEST_RAD = math.radians(1.0), math.radians(170.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,9 @@ class Camera:
     Raises
     ------
     CalibrationError
-        If a size or a focal length is not positive, a value is not finite, or the principal
-        point lies farther than one picture outside the picture.
+        If a size or a focal length is not positive, a value is not finite, the field of view is
+        under 1 or over 170 degrees, or the principal point lies farther than one picture outside
+        the picture.
 
     References
     ----------
@@ -57,6 +61,18 @@ class Camera:
             msg = (
                 f"camera {self.name!r}: {self.width}x{self.height} pixels, fx {self.fx}, fy "
                 f"{self.fy}, cx {self.cx}, cy {self.cy}; sizes and focal lengths must be positive"
+            )
+            raise CalibrationError(msg)
+        angles_rad = (
+            2 * math.atan(self.width / (2 * self.fx)),
+            2 * math.atan(self.height / (2 * self.fy)),
+        )
+        if min(angles_rad) < _NARROWEST_RAD or max(angles_rad) > _WIDEST_RAD:
+            msg = (
+                f"camera {self.name!r}: fx {self.fx:g} and fy {self.fy:g} pixels give a picture of "
+                f"{self.width}x{self.height} a field of view of "
+                f"{math.degrees(angles_rad[0]):.3g} x {math.degrees(angles_rad[1]):.3g} degrees; "
+                "expected 1 to 170; are the intrinsics in pixels of this size?"
             )
             raise CalibrationError(msg)
         if not (-self.width <= self.cx <= 2 * self.width) or not (

@@ -86,7 +86,18 @@ class ConfigError(SensorFusionError):
 
 
 class TrackingError(SensorFusionError):
-    """Not one frame of a recording could be placed, so there is nothing to reconstruct."""
+    """Not one frame of a recording could be placed, so there is nothing to reconstruct.
+
+    Parameters
+    ----------
+    message : str
+    report_json : str
+        The report of the run as text: why each frame was dropped.
+    """
+
+    def __init__(self, message: str, report_json: str) -> None:
+        super().__init__(message)
+        self.report_json = report_json
 
 
 class OutputError(SensorFusionError):

@@ -4,8 +4,8 @@ This module alone composes the stages. Read :func:`reconstruct` and you have rea
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from sensorfusion.report import Report, environment
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
-from sensorfusion.sources.registry import open_source
+from sensorfusion.sources.registry import opened_or_given
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
@@ -83,7 +83,7 @@ def reconstruct(
     settings = settings or Settings()
     report = Report(source if isinstance(source, str) else str(getattr(source, "location", source)))
     start = time.perf_counter()
-    with _opened(source, driver, options) as opened:
+    with opened_or_given(source, driver, options) as opened:
         given = _given_poses(opened, poses)
         mapper = _Mapper(opened, settings, given)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
@@ -96,23 +96,30 @@ def reconstruct(
                 if go_on and not go_on(report.frames_in, total):
                     report.facts["interrupted"] = True
                     break
+        delivered = report.frames_in
         report.add_losses(opened.losses.unpaired, opened.losses.dropped)
         if opened.notes:
             report.facts["notes"] = list(opened.notes)
-        down_world = opened.down_world if mapper.keeps_world else None
+        # The recording's gravity holds in its own world, not in that of a foreign pose file.
+        own_world = poses == "recording" if mapper.is_given else mapper.keeps_world
+        down_world = opened.down_world if own_world else None
     if not report.used:
         msg = (
             f"{report.source}: none of {report.frames_in} frames could be placed "
             f"({report.reasons or 'the source delivered none'}), so there is no mesh"
         )
-        raise TrackingError(msg)
+        report.facts |= {"settings": asdict(settings)} | environment()
+        raise TrackingError(msg, report.to_json())
     with report.timed("mesh"):
-        mesh = mapper.mesh(report.used)
-        up = find_up(mesh, mapper.trajectory, down_world)
+        surface = mapper.surface()
+        up = find_up(surface, mapper.trajectory, down_world)
+        mesh = remove_small_pieces(surface, settings.mesh.smallest_piece_triangles)
+        if settings.mesh.target_triangles:
+            mesh = decimate(mesh, settings.mesh.target_triangles)
     report.facts |= {
         "upright_by": up.how,
         "tracking": mapper.quality(),
-        "frames_per_second": round(report.frames_in / (time.perf_counter() - start), 2),
+        "frames_per_second": round(delivered / (time.perf_counter() - start), 2),
         "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
         "settings": asdict(settings),
     } | environment()
@@ -180,7 +187,7 @@ class _Mapper:
         self._settings, self._rig, self._given = settings, source.rig, given
         self._recorded = source.trajectory
         self._tracker: RgbdTracker | None = None
-        self.keeps_world = given is not None
+        self.is_given = self.keeps_world = given is not None
         self.trajectory = Trajectory()
         self._last_ns = -(2**63)
         self._results: list[TrackingResult] = []
@@ -217,14 +224,9 @@ class _Mapper:
         self._last_ns = timestamp_ns
         report.use()
 
-    def mesh(self, frames_used: int) -> TriangleMesh:
-        """Return the cleaned surface of everything fused."""
-        settings = self._settings.mesh
-        mesh = extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(frames_used)))
-        mesh = remove_small_pieces(mesh, settings.smallest_piece_triangles)
-        if settings.target_triangles:
-            mesh = decimate(mesh, settings.target_triangles)
-        return mesh
+    def surface(self) -> TriangleMesh:
+        """Return the surface of everything fused."""
+        return extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(len(self.trajectory))))
 
     def quality(self) -> dict[str, float]:
         """Return medians of how well frames were placed, for the report."""
@@ -274,18 +276,6 @@ class _Mapper:
             )
             raise SourceError(msg)
         return RigidTransform(pose.target, frame.sensor, pose.matrix)
-
-
-@contextmanager
-def _opened(
-    source: FrameSource | Path | str, driver: str | None, options: Mapping[str, str] | None
-) -> Iterator[FrameSource]:
-    """Open a location and close it again; leave an open source to its owner."""
-    if isinstance(source, (str, Path)):
-        with open_source(str(source), driver, options) as opened:
-            yield opened
-    else:
-        yield source
 
 
 def _given_poses(source: FrameSource, poses: Trajectory | Path | str | None) -> Trajectory | None:

@@ -147,6 +147,33 @@ def test_an_empty_mesh_still_comes_with_trajectory_and_report(tmp_path):
     }  # fmt: skip
 
 
+def test_the_gravity_of_a_recording_does_not_turn_the_world_of_foreign_poses():
+    with room(6) as source:
+        own = sf.reconstruct(source, poses="recording")
+        assert own.report.facts["upright_by"] == "gravity"
+        turned = np.eye(4)
+        turned[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+        foreign = source.trajectory.moved(sf.RigidTransform("other", "world", turned))
+        result = sf.reconstruct(source, poses=foreign)
+    assert result.report.facts["upright_by"] != "gravity"
+
+
+def test_decimation_does_not_turn_the_world():
+    frames, rig = recorded(5)
+    coarse = sf.Settings(mesh=MeshSettings(target_triangles=2000))
+    whole, few = (sf.reconstruct(Frames(frames, rig), settings) for settings in (None, coarse))
+    assert len(few.mesh.triangles) < 0.1 * len(whole.mesh.triangles)
+    np.testing.assert_array_equal(whole.trajectory.matrices, few.trajectory.matrices)
+
+
+def test_the_rate_counts_frames_that_were_there():
+    source = raw_frames(2000, 0.001)
+    source.losses.dropped["picture file missing"] = 10**6
+    report = sf.reconstruct(source, poses=still(source)).report.to_dict()
+    assert report["frames"]["in"] == 10**6 + 3
+    assert report["frames_per_second"] < 3000
+
+
 def test_poses_in_map_coordinates_are_refused_with_a_sentence():
     source = raw_frames(2000, 0.001)
     far = np.eye(4)
@@ -214,3 +241,10 @@ def test_a_finer_volume_is_fused_beside_the_one_that_is_tracked():
         finer, usual = sf.reconstruct(source, fine), sf.reconstruct(source)
     assert len(finer.mesh.vertices) > 2 * len(usual.mesh.vertices)
     assert sf.compare_trajectories(finer.trajectory, truth).ate_rmse_m < 0.003
+
+
+def test_a_run_that_places_nothing_still_accounts_for_every_frame():
+    with pytest.raises(TrackingError) as failure:
+        sf.reconstruct(raw_frames(0, 0.001))
+    report = json.loads(failure.value.report_json)
+    assert report["frames"] == {"in": 3, "used": 0, "dropped": {"no depth": 3}}

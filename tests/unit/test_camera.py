@@ -92,7 +92,18 @@ def test_a_wrong_number_of_coefficients_is_refused():
         Distortion("brown_conrady", (0.1, 0.2, 0.3))
 
 
-@pytest.mark.parametrize("change", [{"fx": 0.0}, {"width": 0}, {"cy": np.nan}, {"cx": 5000.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fx": 0.0},
+        {"width": 0},
+        {"cy": np.nan},
+        {"cx": 5000.0},
+        {"fx": 0.9, "fy": 1.2},
+        {"fx": 1e-6},
+        {"fy": 5.85e11},
+    ],
+)
 def test_impossible_cameras_are_refused(change):
     values = {"width": 640, "height": 480, "fx": 600.0, "fy": 600.0, "cx": 320.0, "cy": 240.0}
     with pytest.raises(CalibrationError):

@@ -114,7 +114,7 @@ def test_after_a_loss_more_overlap_is_asked_for_than_on_the_way():
 def test_a_covered_lens_is_refused_and_then_tracking_goes_on():
     tracker, volume = begun()
     nothing = DepthMap(np.zeros((240, 320), np.float32), CAMERA, 0)
-    assert tracker.track(observe(nothing, None), volume.views).refused == "no depth"
+    assert tracker.track(observe(nothing, None), volume.views).refused == "too little depth"
     truth = moved([0.01, 0.0, 0.01])
     assert distance_m(tracker.track(observe(*inside_box(truth)), volume.views), truth) < FOUND_M
 
@@ -122,7 +122,7 @@ def test_a_covered_lens_is_refused_and_then_tracking_goes_on():
 def test_a_covered_lens_does_not_begin_a_world():
     tracker, volume = RgbdTracker(TrackingSettings(), START), Volume(0.01, 0.04)
     nothing = DepthMap(np.zeros((240, 320), np.float32), CAMERA, 0)
-    assert tracker.track(observe(nothing, None), volume.views).refused == "no depth"
+    assert tracker.track(observe(nothing, None), volume.views).refused == "too little depth"
 
 
 def test_a_bare_wall_cannot_place_a_camera():

@@ -33,7 +33,7 @@ _STEPS = (4, 4, 3)
 _SMALLEST_STEP = 1e-4  # metres and radians
 _HUBER = (6.0, 3.0, 2.0)
 _NOISE_M = 0.002
-_SMALLEST_FILL = 0.02
+_SMALLEST_FILL = 0.005
 _KEYFRAME_AGREEMENT = 0.7
 _KEYFRAME_ANGLE_RAD = 0.2
 _KEYFRAME_DISTANCE_M = 0.2
@@ -103,7 +103,9 @@ class RgbdTracker:
         depth, levels = observation.depth, observation.levels
         if self._keyframe is None:
             if np.count_nonzero(depth.metres) < _SMALLEST_FILL * depth.metres.size:
-                return TrackingResult(self._transform(self._pose), 0.0, 0.0, 0.0, "no depth")
+                return TrackingResult(
+                    self._transform(self._pose), 0.0, 0.0, 0.0, "too little depth"
+                )
             self._keyframe = _Keyframe(levels, self._pose)
             return TrackingResult(self._transform(self._pose), 1.0, 0.0, 1.0)
         start, agreed = self._start(depth, levels, self._keyframe, model)
@@ -145,7 +147,7 @@ class RgbdTracker:
         conditioning = _conditioning(equations, depth)
         refused = ""
         if equations.pixels < 100:
-            refused = "no depth"
+            refused = "too little depth"
         elif equations.overlap < enough:
             refused = "overlap too small"
         elif equations.contradiction > settings.largest_contradiction:

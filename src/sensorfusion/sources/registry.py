@@ -6,7 +6,8 @@ location has to be recognised.
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, TypeVar
@@ -124,6 +125,27 @@ def open_source(
     name = driver or find_driver(location)
     loaded = load_driver(name)
     return _call(loaded.open, str(location), convert_options(loaded, name, options or {}))
+
+
+@contextmanager
+def opened_or_given(
+    source: FrameSource | Path | str,
+    driver: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Iterator[FrameSource]:
+    """Open a location and close it again; leave an open source to its owner.
+
+    Parameters
+    ----------
+    source : FrameSource, Path or str
+    driver, options
+        As for :func:`open_source`; an open source needs neither.
+    """
+    if isinstance(source, (str, Path)):
+        with open_source(source, driver, options) as opened:
+            yield opened
+    else:
+        yield source
 
 
 def read_truth(
