@@ -20,7 +20,7 @@ from sensorfusion_drivers.synthetic import SyntheticDriver, SyntheticSource
 
 FOLDER = Path(__file__).resolve().parent
 FRAMES = 66
-BAG_FRAMES = 10
+BAG_FRAMES = 7
 NOISE = "kinect"
 SEED = 8
 SCALE = 0.5
@@ -61,7 +61,7 @@ def main() -> None:
     device = RecordedDevice(source.rig, source[0].measurement.unit_m)
     write_db3(FOLDER / "room.db3", device, pictures(source, FRAMES))
     write_truth(FOLDER / "room", source, FRAMES)
-    write_bag(FOLDER / "corner.bag", device, pictures(source, BAG_FRAMES), compression="bz2")
+    write_bag(FOLDER / "corner.bag", device, pictures(source, BAG_FRAMES), compression="lz4")
     write_truth(FOLDER / "corner", source, BAG_FRAMES)
     for path in sorted(FOLDER.glob("*.*")):
         print(f"{path.name:20} {path.stat().st_size / 1e6:6.2f} MB")

@@ -10,7 +10,7 @@ from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion_drivers.realsense.driver import RealSenseDriver
 
 FOLDER = Path(__file__).resolve().parents[2] / "recordings"
-RECORDINGS = [("room.db3", 66), ("corner.bag", 10)]
+RECORDINGS = [("room.db3", 66), ("corner.bag", 7)]
 
 
 def _truth(name, kind):
