@@ -73,6 +73,28 @@ def test_a_wall_at_two_metres_gives_vertices_at_two_metres():
     assert np.abs(mesh.vertices[:, 2] - 2.0).max() < 1e-3
 
 
+@pytest.mark.parametrize(("kind", "flat"), [("range", True), ("z", False)])
+def test_a_wall_stored_as_ray_length_comes_out_flat_when_that_is_said(tmp_path, kind, flat):
+    """A folder of 16-bit pictures: the wall z = 2 m as length of the ray, rounded to 1 mm."""
+    import cv2
+
+    v, u = np.mgrid[:120, :160]
+    length_m = 2.0 * np.sqrt(1 + ((u - 79.5) / 100) ** 2 + ((v - 59.5) / 100) ** 2)
+    for name, picture in (
+        ("depth/000000.png", np.rint(1000 * length_m).astype(np.uint16)),
+        ("color/000000.png", np.full((120, 160, 3), 90, np.uint8)),
+    ):
+        (tmp_path / name).parent.mkdir()
+        assert cv2.imwrite(str(tmp_path / name), picture)
+    intrinsic = [100, 0, 0, 0, 100, 0, 79.5, 59.5, 1]
+    (tmp_path / "camera_intrinsic.json").write_text(
+        json.dumps({"width": 160, "height": 120, "intrinsic_matrix": intrinsic})
+    )
+    with sf.open_source(tmp_path, options={"depth-kind": kind}) as source:
+        z_m = sf.reconstruct(source, poses=still(source)).mesh.vertices[:, 2]
+    assert (np.abs(z_m - 2.0).max() < 1e-3) == flat
+
+
 @pytest.mark.parametrize(
     ("value", "unit_m"), [(2000, 1.0), (2000.0, 1.0), (2.0, 0.001), (2, 0.001)]
 )
