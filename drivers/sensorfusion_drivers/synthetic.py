@@ -38,7 +38,7 @@ class SyntheticSource(SeekableFrameSource):
         self.rig = sensor.rig
         self.trajectory: Trajectory = trajectory
         self.down_world: NDArray[np.float64] = np.array([0.0, 0.0, -1.0])
-        self.losses = Losses()
+        self.losses = Losses({"depth": 0, "color": 0})
         self._sensor = sensor
         self._noise = noise
         self._seed = seed

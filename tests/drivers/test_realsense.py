@@ -171,7 +171,7 @@ def test_a_recording_whose_colour_never_came_gives_depth_alone():
         assert len(source) == 1
         assert dict(source[0].images) == {}
         assert list(source.rig.cameras) == ["depth"]
-        assert source.losses.unpaired == {}
+        assert source.losses.unpaired == {"depth": 0}
 
 
 def test_a_recording_that_was_never_closed_is_recognised_and_refused():

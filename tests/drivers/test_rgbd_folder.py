@@ -18,6 +18,7 @@ from sensorfusion.sources.registry import find_driver, open_source, read_truth
 DATA = Path(os.environ.get("SENSORFUSION_DATA", Path(__file__).parents[2] / "../shared/data"))
 MATRIX = "8 0 3.5\n0 8 2.5\n0 0 1\n"
 WIDTH, HEIGHT = 8, 6
+NOTHING_LOST = {"depth": 0, "color": 0}
 FRAME_NS = [0, 33_333_333, 66_666_667, 100_000_000]
 
 
@@ -178,7 +179,7 @@ def test_a_missing_colour_picture_leaves_the_others_rightly_paired(scenes):
     source = open_source(scenes)
     assert values_of(source) == [1000, 1002]
     assert reds_of(source) == [0, 2]
-    assert source.losses.unpaired == {"depth": 1}
+    assert source.losses.unpaired == {"depth": 1, "color": 0}
 
 
 def test_numbered_pictures_pair_by_number_and_never_by_position(numbered):
@@ -348,6 +349,45 @@ def test_a_principal_point_of_twice_or_half_the_size_is_refused(scenes, matrix):
         open_source(scenes)
 
 
+def test_a_file_that_says_its_size_may_have_a_principal_point_a_little_farther_out(numbered):
+    # The middle is 3.5, so 1.5 is 25 % of 8 pixels away, in one direction only.
+    write_json(numbered / "camera_intrinsic.json", intrinsic_matrix=[8, 0, 0, 0, 8, 0, 1.5, 2.5, 1])
+    assert open_source(numbered).rig.cameras["depth"].cx == 1.5
+
+
+# By hand: the middle of 640x480 is (319.5, 239.5).
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ((525, 525, 160, 120), "far from the middle of 640x480"),
+        ((525, 525, 120, 239.5), "far from the middle of 640x480"),
+        ((0.9, 1.2, 0.5, 0.5), r"normalised by the picture's size\?"),
+        ((1e-6, 1e-6, 319.5, 239.5), "field of view"),
+        ((5, 5, 319.5, 239.5), "field of view"),
+        ((0.1, 0.1, 319.5, 239.5), "field of view"),
+        ((5.85e8, 5.85e8, 319.5, 239.5), "field of view"),
+        ((525, 200, 319.5, 239.5), "factor of 2"),
+        ((200, 525, 319.5, 239.5), "factor of 2"),
+    ],
+)
+@pytest.mark.parametrize("form", ["txt", "json"])
+def test_intrinsics_that_cannot_be_of_these_pictures_are_refused(
+    scenes, tmp_path, form, values, complaint
+):
+    fx, fy, cx, cy = values
+    for n in range(3):
+        write_depth(scenes / f"frame-{n:06d}.depth.png", 1000, size=(480, 640))
+        write_color(scenes / f"frame-{n:06d}.color.png", (1, 2, 3), size=(480, 640))
+    path = tmp_path / f"mine.{form}"
+    if form == "txt":
+        path.write_text(f"{fx} 0 {cx} 0 {fy} {cy} 0 0 1")
+    else:
+        columns = [fx, 0, 0, 0, fy, 0, cx, cy, 1]
+        write_json(path, width=640, height=480, intrinsic_matrix=columns)
+    with pytest.raises(CalibrationError, match=rf"mine\.{form}.*{complaint}"):
+        open_source(scenes, options={"intrinsics": str(path)})
+
+
 def test_colour_of_another_size_than_depth_is_refused(scenes):
     for path in scenes.glob("*.color.png"):
         write_color(path, (1, 2, 3), size=(12, 16))
@@ -433,17 +473,56 @@ def test_samples_hold_also_what_found_no_partner(scenes):
 
 
 def test_a_folder_without_a_single_pair_is_refused(scenes):
-    for path in scenes.glob("*.color.png"):
-        path.unlink()
-    with pytest.raises(SourceError, match="not one depth picture has a colour picture"):
+    for n, path in enumerate(sorted(scenes.glob("*.color.png"))):
+        path.rename(scenes / f"frame-{n + 9:06d}.color.png")
+    with pytest.raises(SourceError, match=r"not one depth picture can be a frame.*'depth': 3"):
         open_source(scenes)
+
+
+def without_color(folder):
+    for path in (*folder.glob("*.color.png"), *folder.glob("color/*"), *folder.glob("rgb/*")):
+        path.unlink()
+    (folder / "rgb.txt").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["scenes", "tum", "numbered"])
+def test_depth_without_any_colour_gives_frames_without_pictures(request, layout):
+    source = open_source(without_color(request.getfixturevalue(layout)))
+    assert len(values_of(source)) == 3
+    assert all(not frame.images for frame in source)
+    assert list(source.rig.cameras) == ["depth"]
+    assert source.losses.unpaired == {"depth": 0}
+    assert [sample.stream for sample in source.samples()] == ["depth"] * 3
+
+
+def test_tum_pictures_without_their_list_are_not_left_out_silently(tum):
+    (tum / "rgb.txt").unlink()
+    with pytest.raises(SourceError, match=r"colour pictures in rgb/, but no rgb\.txt"):
+        open_source(tum)
+
+
+def test_colour_pictures_whose_names_say_nothing_are_not_left_out_silently(numbered):
+    for path in (numbered / "color").iterdir():
+        path.rename(path.with_name("abc"[int(path.stem)] + ".png"))
+    with pytest.raises(SourceError, match="no driver recognises it"):
+        open_source(numbered)
+
+
+@pytest.mark.parametrize(
+    "path", ["frame-000001.depth.png", "frame-000001.color.png", "frame-000001.pose.txt"]
+)
+def test_an_empty_file_is_said_to_be_empty(scenes, path):
+    (scenes / path).write_bytes(b"")
+    with pytest.raises(CorruptRecordingError, match=rf"{path}.*is empty \(0 bytes\)"):
+        open_source(scenes)[1]
 
 
 @pytest.mark.skipif(not (DATA / "rgbd-7scenes").is_dir(), reason="no rgbd-7scenes")
 def test_the_kinect_frames_of_seven_scenes_come_pixel_by_pixel():
     folder = DATA / "rgbd-7scenes"
     source = open_source(folder)
-    assert (len(source), len(source.trajectory), source.losses.unpaired) == (300, 300, {})
+    assert (len(source), len(source.trajectory), source.losses.unpaired) == (300, 300, NOTHING_LOST)
     assert source.down_world == pytest.approx([-0.008874, 0.904426, 0.426539], abs=1e-5)
     frame = source[299]
     stored = cv2.imread(str(folder / "frame-000299.depth.png"), cv2.IMREAD_UNCHANGED)

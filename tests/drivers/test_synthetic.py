@@ -28,7 +28,8 @@ def test_frames_come_in_order_with_depth_and_colour(source):
     assert [f.timestamp_ns for f in frames] == source.trajectory.timestamps_ns.tolist()
     assert frames[0].measurement.values.shape == (48, 64)
     assert frames[0].images["color"].pixels.shape == (48, 85, 3)
-    assert source.losses.unpaired == source.losses.dropped == {}
+    assert source.losses.unpaired == {"depth": 0, "color": 0}
+    assert source.losses.dropped == {}
 
 
 def test_any_thread_gets_the_same_frame(source):

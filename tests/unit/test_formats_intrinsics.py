@@ -56,14 +56,21 @@ def test_a_depth_scale_of_1000_per_metre_is_a_unit_of_a_millimetre(read):
         OPEN3D | {"intrinsic_matrix": [True] * 9},
         OPEN3D | {"width": "640"},
         OPEN3D | {"height": 0},
-        OPEN3D | {"depth_scale": 0},
-        OPEN3D | {"depth_scale": "1000"},
         OPEN3D | {"intrinsic_matrix": [10**400, 0, 0, 0, 526, 0, 319.5, 239.5, 1]},
     ],
 )
 def test_what_is_no_intrinsics_is_refused_with_what_was_expected(read, content):
     with pytest.raises(CalibrationError, match="expected intrinsics"):
         read(content)
+
+
+@pytest.mark.parametrize("scale", [0, 0.001, "1000", True, float("nan")])
+def test_a_depth_scale_that_is_no_units_per_metre_is_refused_with_its_meaning(read, scale):
+    with pytest.raises(
+        CalibrationError,
+        match=r"depth_scale .*units per metre, at least 1 \(1000 for millimetres\)",
+    ):
+        read(OPEN3D | {"depth_scale": scale})
 
 
 def test_a_file_of_megabytes_is_not_read(read):

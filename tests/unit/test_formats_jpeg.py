@@ -4,6 +4,7 @@ import pytest
 
 from sensorfusion.errors import CorruptRecordingError
 from sensorfusion.formats import jpeg
+from sensorfusion.formats.picture import PictureHeader
 
 
 def encoded(height=16, width=24, shape=(3,), progressive=0):
@@ -15,7 +16,7 @@ def encoded(height=16, width=24, shape=(3,), progressive=0):
 @pytest.mark.parametrize("progressive", [0, 1])
 def test_the_frame_header_says_size_and_channels(progressive):
     header = jpeg.read_header(encoded(progressive=progressive), "a.jpg")
-    assert header == jpeg.JpegHeader(24, 16, 8, 3)
+    assert header == PictureHeader(24, 16, 8, 3)
 
 
 def test_a_grey_picture_has_one_channel():

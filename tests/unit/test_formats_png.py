@@ -7,6 +7,7 @@ import pytest
 
 from sensorfusion.errors import CorruptRecordingError
 from sensorfusion.formats import png
+from sensorfusion.formats.picture import PictureHeader
 
 
 def chunk(kind, body=b""):
@@ -28,7 +29,7 @@ def encoded(pixels):
 )
 def test_the_header_says_size_depth_and_channels(color_type, bit_depth, channels):
     header = png.read_header(header_chunk(640, 480, bit_depth, color_type), "a.png")
-    assert header == png.PngHeader(640, 480, bit_depth, channels)
+    assert header == PictureHeader(640, 480, bit_depth, channels)
 
 
 def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header():

@@ -229,3 +229,18 @@ def test_options_are_described_with_type_and_default(install):
         DriverOption("calibration", "path or none", "none"),
         DriverOption("note", "text", ""),
     )
+
+
+@pytest.mark.parametrize("driver", [None, "realsense", "rgbd-folder"])
+@pytest.mark.parametrize("opened", [registry.open_source, registry.read_truth])
+def test_an_empty_location_is_not_taken_for_the_present_folder(opened, driver):
+    with pytest.raises(SourceError, match=r"location of the recording is ''; expected a file"):
+        opened("", driver)
+
+
+@pytest.mark.parametrize("name", ["a.bag", "a.db3", "a.png", "a.ply"])
+@pytest.mark.parametrize("driver", [None, "realsense"])
+def test_a_file_without_a_byte_is_said_to_be_empty(tmp_path, name, driver):
+    (tmp_path / name).touch()
+    with pytest.raises(SourceError, match=rf"{name}: is empty \(0 bytes\)"):
+        registry.open_source(tmp_path / name, driver)

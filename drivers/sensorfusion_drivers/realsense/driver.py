@@ -96,8 +96,8 @@ class RealSenseSource(SeekableFrameSource):
         self.losses = Losses(
             dropped={reason: n for reason, n in recording.losses.items() if reason not in stray}
         )
+        self.losses.unpaired[DEPTH] = len(self._depth.timestamps_ns) - len(self._pairs)
         if self._color is not None:
-            self.losses.unpaired[DEPTH] = len(self._depth.timestamps_ns) - len(self._pairs)
             self.losses.unpaired[COLOR] = (
                 len(self._color.timestamps_ns) - len(self._pairs) + sum(stray.values())
             )

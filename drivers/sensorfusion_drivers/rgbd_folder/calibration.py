@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CalibrationError
 from sensorfusion.formats.intrinsics import PinholeIntrinsics, read_intrinsics
-from sensorfusion_drivers.rgbd_folder.listing import file_names, read_bytes
+from sensorfusion.formats.read_file import read_whole
+from sensorfusion_drivers.rgbd_folder.listing import file_names
 
 # A principal point farther than this share of the picture from its middle belongs to a picture
 # of another size: half or twice the size moves it by a quarter or by half.
 _LARGEST_SHIFT = 0.2
+_LARGEST_SHIFT_DECLARED = 0.3
+# Focal lengths in widths of the picture: 3 is a field of view of 19 degrees.
+_LARGEST_NORMALISED = 3.0
 
 
 def find_intrinsics(folder: Path, given: Path | None) -> tuple[PinholeIntrinsics, Path]:
@@ -64,7 +68,8 @@ def camera_for(
     Raises
     ------
     CalibrationError
-        If the file names another size, or the principal point does not fit the pictures.
+        If the file names another size, the values are no pixels of such pictures, or the
+        principal point does not fit them.
     """
     width, height = size
     declared = (intrinsics.width, intrinsics.height)
@@ -74,17 +79,15 @@ def camera_for(
             f"{width}x{height}; give those of this size with -o intrinsics=FILE"
         )
         raise CalibrationError(msg)
-    shift = max(
-        abs(intrinsics.cx - (width - 1) / 2) / width, abs(intrinsics.cy - (height - 1) / 2) / height
-    )
-    if declared == (None, None) and shift > _LARGEST_SHIFT:
-        msg = (
-            f"{path}: principal point ({intrinsics.cx:g}, {intrinsics.cy:g}) is far from the "
-            f"middle of {width}x{height} pictures; expected intrinsics of this size; if the "
-            "pictures are cropped, give Open3D's JSON with their width and height"
+    _check_pixels(intrinsics, size, path)
+    _check_middle(intrinsics, size, path)
+    try:
+        return Camera(
+            name, width, height, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy
         )
-        raise CalibrationError(msg)
-    return Camera(name, width, height, intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy)
+    except CalibrationError as error:
+        msg = f"{path}: {error}"
+        raise CalibrationError(msg) from error
 
 
 def read_down(folder: Path) -> NDArray[np.float64] | None:
@@ -103,7 +106,12 @@ def read_down(folder: Path) -> NDArray[np.float64] | None:
     path = folder / "gravity-direction.txt"
     if not path.is_file():
         return None
-    words = read_bytes(path).decode(errors="replace").replace(",", " ").split()
+    words = (
+        read_whole(path, "three numbers that point down")
+        .decode(errors="replace")
+        .replace(",", " ")
+        .split()
+    )
     try:
         down = np.array([float(word) for word in words])
     except ValueError:
@@ -118,6 +126,50 @@ def read_down(folder: Path) -> NDArray[np.float64] | None:
 def _is_intrinsics_name(name: str) -> bool:
     lower = name.lower()
     return "intrinsic" in lower and lower.endswith((".txt", ".json"))
+
+
+def _check_pixels(intrinsics: PinholeIntrinsics, size: tuple[int, int], path: Path) -> None:
+    """Refuse values that were divided by the picture's size, or fx and fy that do not match."""
+    fx, fy = intrinsics.fx, intrinsics.fy
+    largest = max(fx, fy, abs(intrinsics.cx), abs(intrinsics.cy))
+    if largest <= _LARGEST_NORMALISED and min(size) > 10 * _LARGEST_NORMALISED:
+        msg = (
+            f"{path}: fx {fx:g}, fy {fy:g}, cx {intrinsics.cx:g}, cy {intrinsics.cy:g} for "
+            f"pictures of {size[0]}x{size[1]}; expected pixels; are these normalised by the "
+            "picture's size? Multiply fx and cx by the width, fy and cy by the height"
+        )
+        raise CalibrationError(msg)
+    if not 0.5 <= fx / fy <= 2:
+        msg = (
+            f"{path}: fx {fx:g} and fy {fy:g} differ by more than a factor of 2; expected pixels "
+            "that are nearly square; mend the file or give another with -o intrinsics=FILE"
+        )
+        raise CalibrationError(msg)
+
+
+def _check_middle(intrinsics: PinholeIntrinsics, size: tuple[int, int], path: Path) -> None:
+    """Refuse a principal point that belongs to a picture of another size."""
+    width, height = size
+    shifts = (
+        abs(intrinsics.cx - (width - 1) / 2) / width,
+        abs(intrinsics.cy - (height - 1) / 2) / height,
+    )
+    # Half the size moves the point by a quarter of the picture both ways; a crop, which a file
+    # that says its size may mean, seldom does.
+    declared = intrinsics.width is not None
+    largest = _LARGEST_SHIFT_DECLARED if declared else _LARGEST_SHIFT
+    if max(shifts) <= largest and min(shifts) <= _LARGEST_SHIFT:
+        return
+    advice = (
+        "give another file with -o intrinsics=FILE"
+        if declared
+        else "if the pictures are cropped, give Open3D's JSON with their width and height"
+    )
+    msg = (
+        f"{path}: principal point ({intrinsics.cx:g}, {intrinsics.cy:g}) is far from the "
+        f"middle of {width}x{height} pictures; expected intrinsics of this size; {advice}"
+    )
+    raise CalibrationError(msg)
 
 
 def _agreed(

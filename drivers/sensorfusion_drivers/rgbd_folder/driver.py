@@ -20,7 +20,7 @@ _LAYOUTS = (
 
 
 class RgbdFolderDriver(Driver):
-    """Folders of registered depth and colour pictures.
+    """Folders of registered depth and colour pictures, or of depth alone.
 
     TUM lists carry time stamps. 7-Scenes and plain numbers do not: there frame N stands at
     N / 30 s, a nominal time, good for order and not for measuring speed.

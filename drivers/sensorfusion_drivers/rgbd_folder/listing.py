@@ -27,10 +27,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A depth picture and the colour picture that belongs to it."""
+    """A depth picture and the colour picture that belongs to it; None where there is no colour."""
 
     depth: Picture
-    color: Picture
+    color: Picture | None
+
+    @property
+    def present(self) -> bool:
+        """Say whether its files exist."""
+        return self.depth.present and (self.color is None or self.color.present)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Listing:
     Attributes
     ----------
     depth, color : tuple of Picture
-        In order of time, no instant twice.
+        In order of time, no instant twice. Without any colour each depth picture is a frame.
     tolerance_ns : int
         Largest difference in time within a pair; 0 where a number in the name pairs them.
     unit_m : float
@@ -50,7 +55,7 @@ class Listing:
     unreadable_names : int
         Picture files whose name says neither number nor time.
     pairs : tuple of Pair
-        The pairs whose two files exist, in order of time.
+        The pairs whose files exist, in order of time.
     """
 
     depth: tuple[Picture, ...]
@@ -63,24 +68,24 @@ class Listing:
     _pairs_listed: int = field(init=False)
 
     def __post_init__(self) -> None:
-        found = pair_by_time(_instants(self.depth), _instants(self.color), self.tolerance_ns)
-        listed = [Pair(self.depth[i], self.color[j]) for i, j in found]
-        present = tuple(pair for pair in listed if pair.depth.present and pair.color.present)
+        if self.color:
+            found = pair_by_time(_instants(self.depth), _instants(self.color), self.tolerance_ns)
+            listed = [Pair(self.depth[i], self.color[j]) for i, j in found]
+        else:
+            listed = [Pair(picture, None) for picture in self.depth]
+        present = tuple(pair for pair in listed if pair.present)
         object.__setattr__(self, "pairs", present)
         object.__setattr__(self, "_pairs_listed", len(listed))
 
     def losses(self) -> Losses:
         """Count what cannot become a frame, with the reason."""
-        unpaired = {
-            "depth": len(self.depth) - self._pairs_listed,
-            "color": len(self.color) - self._pairs_listed,
-        }
+        streams = {"depth": self.depth} | ({"color": self.color} if self.color else {})
         dropped = {
             FILE_MISSING: self._pairs_listed - len(self.pairs),
             "no number in the file name": self.unreadable_names,
         }
         return Losses(
-            {stream: count for stream, count in unpaired.items() if count},
+            {name: len(pictures) - self._pairs_listed for name, pictures in streams.items()},
             {reason: count for reason, count in dropped.items() if count},
         )
 
@@ -112,21 +117,6 @@ def in_order(pictures: Iterable[Picture]) -> tuple[Picture, ...]:
 def without_poses(_: Iterable[Picture]) -> Trajectory:
     """Return no poses: the layout has none."""
     return Trajectory()
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a file.
-
-    Raises
-    ------
-    SourceError
-        If that fails.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}; check that it is there and readable"
-        raise SourceError(msg) from error
 
 
 def file_names(folder: Path) -> list[str]:

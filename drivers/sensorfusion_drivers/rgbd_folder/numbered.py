@@ -1,5 +1,7 @@
 """Open3D and Redwood: ``depth/`` beside ``color/``, ``image/`` or ``rgb/``, paired by number.
 
+Without a colour folder each depth picture is a frame of its own.
+
 ``color/00012.jpg`` belongs to ``depth/00012.png``, whatever else is missing. Depth in
 millimetres unless the intrinsics file says otherwise. There are no time stamps: picture N stands
 at N / 30 s, a nominal time. In SUN3D and Redwood's object scans the names are
@@ -36,8 +38,12 @@ _UNIT_M = 0.001
 
 
 def is_numbered(folder: Path) -> bool:
-    """Say whether a folder holds ``depth/`` and a colour folder with numbered pictures."""
-    return bool(_numbered(folder, "depth", _DEPTH) and _color_folders(folder))
+    """Say whether a folder holds numbered pictures in ``depth/``, and in a colour folder if any."""
+    if not _numbered(folder, "depth", _DEPTH):
+        return False
+    # Colour pictures whose names say nothing are not the same as no colour pictures.
+    pictured = any(_files(folder / name, _COLOR) for name in _COLOR_FOLDERS)
+    return bool(_color_folders(folder)) or not pictured
 
 
 def list_numbered(folder: Path) -> Listing:
@@ -49,10 +55,9 @@ def list_numbered(folder: Path) -> Listing:
             "colour folder; move the others away"
         )
         raise SourceError(msg)
-    streams = ((folder / "depth", _DEPTH), (folder / color_folders[0], _COLOR))
-    files = [
-        [path / name for name in file_names(path) if kind.fullmatch(name)] for path, kind in streams
-    ]
+    depth_files = _files(folder / "depth", _DEPTH)
+    color_files = _files(folder / color_folders[0], _COLOR) if color_folders else []
+    files = [depth_files, color_files]
     timed = all(_NUMBER_MICROSECONDS.fullmatch(path.stem) for paths in files for path in paths)
     time_of = _time_in_name_ns if timed else _time_of_number_ns
     (depth, bad_depth), (color, bad_color) = (_pictures(paths, time_of) for paths in files)
@@ -71,10 +76,14 @@ def _color_folders(folder: Path) -> list[str]:
 
 
 def _numbered(folder: Path, name: str, kind: re.Pattern[str]) -> bool:
-    path = folder / name
-    return path.is_dir() and any(
-        kind.fullmatch(file) and _says_when(path / file) for file in file_names(path)
-    )
+    return any(map(_says_when, _files(folder / name, kind)))
+
+
+def _files(folder: Path, kind: re.Pattern[str]) -> list[Path]:
+    """Return the pictures of a folder, sorted by name; none if it is not there."""
+    if not folder.is_dir():
+        return []
+    return [folder / name for name in file_names(folder) if kind.fullmatch(name)]
 
 
 def _pictures(

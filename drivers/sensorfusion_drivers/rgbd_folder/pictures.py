@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats import jpeg, png
-from sensorfusion_drivers.rgbd_folder.listing import read_bytes
+from sensorfusion.formats.read_file import read_whole
 
 
 def read_depth(path: Path) -> NDArray[np.uint16]:
@@ -25,7 +25,7 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
     UnsupportedRecordingError
         If it is not 16-bit grey: a preview or a label picture is not depth.
     """
-    data = read_bytes(path)
+    data = read_whole(path, "a depth picture")
     header = png.read_header(data, path)
     if (header.bit_depth, header.channels) != (16, 1):
         msg = (
@@ -56,7 +56,7 @@ def read_color(path: Path) -> NDArray[np.uint8]:
     CorruptRecordingError
         If the file is no whole PNG or JPEG.
     """
-    data = read_bytes(path)
+    data = read_whole(path, "a colour picture")
     codec = png if data.startswith(png.SIGNATURE) else jpeg
     header = codec.read_header(data, path)
     codec.check_complete(data, path)
@@ -76,7 +76,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     CorruptRecordingError
         If the file begins like neither a PNG nor a JPEG.
     """
-    data = read_bytes(path)
+    data = read_whole(path, "a picture")
     codec = png if data.startswith(png.SIGNATURE) else jpeg
     header = codec.read_header(data, path)
     return header.width, header.height

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sensorfusion.errors import CalibrationError, CorruptRecordingError
+from sensorfusion.formats.read_file import read_whole
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.rgbd_folder.listing import (
@@ -24,11 +25,11 @@ from sensorfusion_drivers.rgbd_folder.listing import (
     Picture,
     file_names,
     in_order,
-    read_bytes,
 )
 
 _NAME = re.compile(r"frame-(\d{1,9})\.(color\.(?:jpg|jpeg|png)|depth\.png)", re.ASCII)
 _UNIT_M = 0.001
+_EXPECTED_POSE = "the 16 numbers of a 4x4 matrix"
 
 
 def is_seven_scenes(folder: Path) -> bool:
@@ -66,7 +67,7 @@ def _read_poses(depth: Iterable[Picture]) -> Trajectory:
 
 def _read_pose(path: Path) -> RigidTransform | None:
     """Return a pose, or None for the NaN or infinity that stand where tracking was lost."""
-    words = read_bytes(path).decode(errors="replace").split()
+    words = read_whole(path, _EXPECTED_POSE).decode(errors="replace").split()
     try:
         # Windows programs write NaN and infinity as 1.#QNAN and 1.#INF.
         values = [math.nan if "#" in word else float(word) for word in words]
@@ -84,6 +85,4 @@ def _read_pose(path: Path) -> RigidTransform | None:
 
 
 def _corrupt(path: Path, found: str) -> CorruptRecordingError:
-    return CorruptRecordingError(
-        path, 0, found, "the 16 numbers of a 4x4 matrix", "mend or remove this pose file"
-    )
+    return CorruptRecordingError(path, 0, found, _EXPECTED_POSE, "mend or remove this pose file")

@@ -17,7 +17,7 @@ from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.rgbd_folder.calibration import camera_for, find_intrinsics, read_down
-from sensorfusion_drivers.rgbd_folder.listing import Listing, Picture
+from sensorfusion_drivers.rgbd_folder.listing import Listing, Pair, Picture
 from sensorfusion_drivers.rgbd_folder.pictures import picture_size, read_color, read_depth
 
 
@@ -43,7 +43,7 @@ class RgbdFolderSource(SeekableFrameSource):
     ----------
     listing : Listing
     rig : Rig
-        Cameras "depth" and "color", registered to each other.
+        Camera "depth" and, where there is colour, "color", registered to each other.
     encoding : DepthEncoding
     down_world : ndarray of float64, shape (3,), or None
         Points down in the world of the poses.
@@ -85,7 +85,7 @@ class RgbdFolderSource(SeekableFrameSource):
             timestamp_ns=pair.depth.timestamp_ns,
             sensor="depth",
             measurement=self._depth(pair.depth),
-            images={"color": self._color(pair.color)},
+            images={} if pair.color is None else {"color": self._color(pair.color)},
         )
 
     def samples(self) -> Iterator[Sample]:
@@ -136,20 +136,32 @@ def open_folder(
     Raises
     ------
     SourceError
-        If no depth picture has a colour picture, or the two differ in size.
+        If there is not one frame, or depth and colour differ in size.
     CalibrationError
         If there are no intrinsics, or they do not fit the pictures.
     """
     if not listing.pairs:
         losses = listing.losses()
         msg = (
-            f"{folder}: not one depth picture has a colour picture; "
+            f"{folder}: not one depth picture can be a frame; "
             f"unpaired: {losses.unpaired}, dropped: {losses.dropped}; check the file names"
         )
         raise SourceError(msg)
     found, path = find_intrinsics(folder, intrinsics)
-    first = listing.pairs[0]
-    size, color_size = picture_size(first.depth.path), picture_size(first.color.path)
+    size, has_color = _common_size(listing.pairs[0], folder)
+    names = ("depth", "color") if has_color else ("depth",)
+    cameras = {name: camera_for(name, size, found, path) for name in names}
+    rig = Rig(cameras, (RigidTransform.identity("color", "depth"),) if has_color else ())
+    unit_m = depth_unit_m or found.depth_unit_m or listing.unit_m
+    return RgbdFolderSource(listing, rig, DepthEncoding(unit_m, depth_kind), read_down(folder))
+
+
+def _common_size(pair: Pair, folder: Path) -> tuple[tuple[int, int], bool]:
+    """Return width and height of the pictures of a pair, and whether it has colour."""
+    size = picture_size(pair.depth.path)
+    if pair.color is None:
+        return size, False
+    color_size = picture_size(pair.color.path)
     if size != color_size:
         msg = (
             f"{folder}: depth has {size[0]}x{size[1]} pixels, colour {color_size[0]}x"
@@ -157,12 +169,7 @@ def open_folder(
             "intrinsics and size; register them first"
         )
         raise UnsupportedRecordingError(msg)
-    cameras = [camera_for(name, size, found, path) for name in ("depth", "color")]
-    rig = Rig(
-        {camera.name: camera for camera in cameras}, (RigidTransform.identity("color", "depth"),)
-    )
-    unit_m = depth_unit_m or found.depth_unit_m or listing.unit_m
-    return RgbdFolderSource(listing, rig, DepthEncoding(unit_m, depth_kind), read_down(folder))
+    return size, True
 
 
 def _check_size(shape: tuple[int, ...], camera: Camera, path: Path) -> None:

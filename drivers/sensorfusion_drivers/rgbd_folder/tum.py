@@ -1,8 +1,8 @@
 """TUM RGB-D: ``rgb.txt`` and ``depth.txt`` name the pictures, ``groundtruth.txt`` has the poses.
 
 Each line is a time stamp in seconds and a file; both lists run on one clock but are not
-synchronised. Depth 5000 is one metre. Ground truth lines are ``t tx ty tz qx qy qz qw``,
-camera to world, metres.
+synchronised. Without ``rgb.txt`` there is depth alone. Depth 5000 is one metre. Ground truth lines
+are ``t tx ty tz qx qy qz qw``, camera to world, metres.
 
 References
 ----------
@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from sensorfusion.errors import CalibrationError, CorruptRecordingError, SourceError
+from sensorfusion.formats.read_file import read_whole
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
 from sensorfusion_drivers.rgbd_folder.listing import (
@@ -26,7 +27,6 @@ from sensorfusion_drivers.rgbd_folder.listing import (
     Picture,
     file_names,
     in_order,
-    read_bytes,
 )
 
 PAIR_TOLERANCE_NS: Final = 20_000_000
@@ -35,19 +35,39 @@ _POSES = "groundtruth.txt"
 
 
 def is_tum(folder: Path) -> bool:
-    """Say whether a folder holds ``rgb.txt`` and ``depth.txt``."""
-    return {"rgb.txt", "depth.txt"} <= set(file_names(folder))
+    """Say whether a folder holds ``depth.txt``, with ``rgb.txt`` or naming PNG files."""
+    names = set(file_names(folder))
+    if "depth.txt" not in names:
+        return False
+    if "rgb.txt" in names:
+        return True
+    _, words = next(_lines(folder / "depth.txt"), (0, []))
+    return len(words) == 2 and words[1].lower().endswith(".png")
 
 
 def list_tum(folder: Path) -> Listing:
-    """List the pictures that the two lists name, also those whose files are missing."""
+    """List the pictures that the lists name, also those whose files are missing."""
     return Listing(
         _read_list(folder, "depth.txt"),
-        _read_list(folder, "rgb.txt"),
+        _read_color_list(folder),
         PAIR_TOLERANCE_NS,
         _UNIT_M,
         partial(_read_poses, folder / _POSES),
     )
+
+
+def _read_color_list(folder: Path) -> tuple[Picture, ...]:
+    """Return the colour pictures, none where neither a list nor a folder speaks of any."""
+    if (folder / "rgb.txt").exists():
+        return _read_list(folder, "rgb.txt")
+    pictures = folder / "rgb"
+    if pictures.is_dir() and file_names(pictures):
+        msg = (
+            f"{folder}: depth.txt and colour pictures in rgb/, but no rgb.txt; expected the list "
+            "of their time stamps; add it, or move rgb/ away to use depth alone"
+        )
+        raise SourceError(msg)
+    return ()
 
 
 def _read_list(folder: Path, name: str) -> tuple[Picture, ...]:
@@ -106,7 +126,7 @@ def _pose(words: list[str], path: Path, place: int) -> RigidTransform | None:
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (byte offset, words) of each line that is neither empty nor a comment."""
     offset = 0
-    for line in read_bytes(path).split(b"\n"):
+    for line in read_whole(path, "lines that begin with a time stamp").split(b"\n"):
         words = line.decode(errors="replace").split()
         if words and not words[0].startswith("#"):
             yield offset, words

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.errors import CorruptRecordingError
+from sensorfusion.formats.read_file import read_whole
 from sensorfusion.formats.whole_file import whole_file
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import (
@@ -80,11 +81,7 @@ def read_trajectory(path: Path | str, camera: str = "camera") -> Trajectory:
         does not increase, or the file holds no pose; the line is named.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); check the name and its permissions"
-        raise SourceError(msg) from error
+    data = read_whole(path, _FORMAT)
     trajectory, offset = Trajectory(), 0
     for number, line in enumerate(data.splitlines(keepends=True), start=1):
         text = line.decode("utf-8", errors="replace").split("#")[0].replace(",", " ").strip()

@@ -125,7 +125,11 @@ def _depth_unit_m(content: dict[str, object], path: Path) -> float | None:
     if scale is None:
         return None
     if not isinstance(scale, int | float) or not _is_number(scale) or scale < 1:
-        raise _refused(path, f"depth_scale {scale!r}")
+        msg = (
+            f"{path}: found depth_scale {scale!r}; expected intrinsics with units per metre, at "
+            "least 1 (1000 for millimetres); mend the file or give another with -o intrinsics=FILE"
+        )
+        raise CalibrationError(msg)
     return 1.0 / scale
 
 

@@ -8,15 +8,13 @@ References
 ITU-T T.81, annex B (markers, frame header).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sensorfusion.errors import CorruptRecordingError
+from sensorfusion.formats.picture import MAX_PIXELS, PictureHeader
 
 SIGNATURE: Final = b"\xff\xd8\xff"
-MAX_PIXELS: Final = 64_000_000
-"""A larger picture is refused: a small file can ask for gigabytes of memory."""
 
 _END_OF_IMAGE = b"\xff\xd9"
 # SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC), which share the range.
@@ -24,27 +22,7 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 
 
-@dataclass(frozen=True, slots=True)
-class JpegHeader:
-    """What the frame header (SOF) says.
-
-    Attributes
-    ----------
-    width, height : int
-        Pixels as stored, before any orientation from EXIF.
-    bit_depth : int
-        Bits per sample.
-    channels : int
-        1 grey, 3 colour, 4 CMYK.
-    """
-
-    width: int
-    height: int
-    bit_depth: int
-    channels: int
-
-
-def read_header(data: bytes, path: Path | str) -> JpegHeader:
+def read_header(data: bytes, path: Path | str) -> PictureHeader:
     """Read the frame header of a JPEG.
 
     Parameters
@@ -94,7 +72,7 @@ def check_complete(data: bytes, path: Path | str) -> None:
         raise _corrupt(path, len(data), f"an end in {bytes(data[-2:])!r}", "the end marker ff d9")
 
 
-def _frame_header(data: bytes, offset: int, path: Path | str) -> JpegHeader:
+def _frame_header(data: bytes, offset: int, path: Path | str) -> PictureHeader:
     bit_depth = data[offset + 4]
     height = int.from_bytes(data[offset + 5 : offset + 7])
     width = int.from_bytes(data[offset + 7 : offset + 9])
@@ -103,7 +81,7 @@ def _frame_header(data: bytes, offset: int, path: Path | str) -> JpegHeader:
         found = f"{width} x {height} pixels with {channels} channels"
         expected = f"1 to {MAX_PIXELS} pixels with 1, 3 or 4 channels"
         raise _corrupt(path, offset, found, expected)
-    return JpegHeader(width, height, bit_depth, channels)
+    return PictureHeader(width, height, bit_depth, channels)
 
 
 def _corrupt(path: Path | str, offset: int, found: str, expected: str) -> CorruptRecordingError:

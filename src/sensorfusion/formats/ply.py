@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.errors import CorruptRecordingError
 from sensorfusion.formats.ply_header import (
     COPY_AGAIN,
     PlyElement,
@@ -15,6 +15,7 @@ from sensorfusion.formats.ply_header import (
     PlyProperty,
     read_ply_header,
 )
+from sensorfusion.formats.read_file import read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,7 @@ def read_ply(path: Path) -> PlyData:
     Turk, "The PLY Polygon File Format", 1994.
     """
     header = read_ply_header(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); check the name and its permissions"
-        raise SourceError(msg) from error
+    data = read_whole(path, "a PLY file")
     body = _AsciiBody(data, header, path) if header.order == "=" else _Body(data, header, path)
     found = {element.name: body.read(element) for element in header.elements}
     body.expect_end()

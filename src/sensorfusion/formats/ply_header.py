@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorfusion.errors import CorruptRecordingError, SourceError, UnsupportedRecordingError
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.formats.read_file import read_whole
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1",
@@ -74,13 +75,7 @@ def read_ply_header(path: Path) -> PlyHeader:
     CorruptRecordingError
         If it is not a PLY file or its header does not follow the format.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_LONGEST_HEADER)
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); check the name and its permissions"
-        raise SourceError(msg) from error
-    return _parse_header(head, path)
+    return _parse_header(read_whole(path, "a PLY file", _LONGEST_HEADER), path)
 
 
 def _parse_header(head: bytes, path: Path) -> PlyHeader:

@@ -8,42 +8,20 @@ W3C, "Portable Network Graphics (PNG) Specification", 3rd ed., sections 5 and 11
 """
 
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sensorfusion.errors import CorruptRecordingError
+from sensorfusion.formats.picture import MAX_PIXELS, PictureHeader
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-MAX_PIXELS: Final = 64_000_000
-"""A larger picture is refused: 1 MB of PNG can ask for gigabytes of memory."""
 
 _HEADER_END = 33
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _BIT_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
-@dataclass(frozen=True, slots=True)
-class PngHeader:
-    """What the IHDR chunk says.
-
-    Attributes
-    ----------
-    width, height : int
-        Pixels.
-    bit_depth : int
-        Bits per sample.
-    channels : int
-        1 grey or palette, 2 grey and alpha, 3 red, green, blue, 4 with alpha.
-    """
-
-    width: int
-    height: int
-    bit_depth: int
-    channels: int
-
-
-def read_header(data: bytes, path: Path | str) -> PngHeader:
+def read_header(data: bytes, path: Path | str) -> PictureHeader:
     """Read the header of a PNG; the first 33 bytes of the file are enough.
 
     Parameters
@@ -70,7 +48,7 @@ def read_header(data: bytes, path: Path | str) -> PngHeader:
     if bit_depth not in _BIT_DEPTHS.get(color_type, ()):
         found = f"bit depth {bit_depth} with colour type {color_type}"
         raise _corrupt(path, 24, found, "a combination that PNG allows")
-    return PngHeader(width, height, bit_depth, _CHANNELS[color_type])
+    return PictureHeader(width, height, bit_depth, _CHANNELS[color_type])
 
 
 def check_complete(data: bytes, path: Path | str) -> None:

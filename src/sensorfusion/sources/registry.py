@@ -79,10 +79,12 @@ def find_driver(location: str | Path) -> str:
     Raises
     ------
     SourceError
-        If the location does not exist, or no driver, or more than one, recognises it.
+        If the location does not exist or is empty, or no driver, or more than one, recognises
+        it.
     DriverError
         If two drivers share a name.
     """
+    _check_location(str(location))
     names = driver_names()
     found, broken = [], []
     for name in names:
@@ -122,6 +124,7 @@ def open_source(
     CalibrationError
         If the recording has no usable intrinsics.
     """
+    _check_location(str(location))
     name = driver or find_driver(location)
     loaded = load_driver(name)
     return _call(loaded.open, str(location), convert_options(loaded, name, options or {}))
@@ -163,6 +166,7 @@ def read_truth(
     DriverError
         If the driver or an option does not exist, or an option has the wrong type.
     """
+    _check_location(str(location))
     name = driver or find_driver(location)
     loaded = load_driver(name)
     values = convert_options(loaded, name, options or {})
@@ -209,6 +213,21 @@ def _recognises(name: str, location: str) -> bool:
     except Exception as error:
         msg = f"driver {name!r} failed on {location}: {type(error).__name__}: {error}"
         raise DriverError(msg) from error
+
+
+def _check_location(location: str) -> None:
+    """Refuse what no driver can read, before one takes it for something else."""
+    if not location.strip():
+        # As a path it would be the folder that the program runs in.
+        msg = f"the location of the recording is {location!r}; expected a file, folder or name"
+        raise SourceError(msg)
+    try:
+        empty = Path(location).is_file() and not Path(location).stat().st_size
+    except (OSError, ValueError):  # a name too long, or with a zero byte, is no path
+        return
+    if empty:
+        msg = f"{location}: is empty (0 bytes); expected a recording; copy or record it again"
+        raise SourceError(msg)
 
 
 def _unrecognised(location: str, names: tuple[str, ...], broken: list[str]) -> str:
