@@ -17,6 +17,7 @@ from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
 from sensorfusion.depth.align import align_depth, color_at_depth, count_in_picture
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CalibrationError, SourceError, TrackingError
+from sensorfusion.evaluate.consistency import ConsistencyCheck
 from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.frame import Frame
@@ -118,7 +119,7 @@ def reconstruct(
             mesh = decimate(mesh, settings.mesh.target_triangles)
     report.facts |= {
         "upright_by": up.how,
-        "tracking": mapper.quality(),
+        **mapper.quality(),
         "frames_per_second": round(delivered / (time.perf_counter() - start), 2),
         "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
         "settings": asdict(settings),
@@ -191,6 +192,7 @@ class _Mapper:
         self.trajectory = Trajectory()
         self._last_ns = -(2**63)
         self._results: list[TrackingResult] = []
+        self._consistency = ConsistencyCheck()
         fusion, voxel_size_m = settings.fusion, settings.tracking.voxel_size_m
         self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
         # Tracking needs a volume that it can read, at a voxel size that suits it.
@@ -220,6 +222,7 @@ class _Mapper:
             integrate_depth(self._volume, prepared.depth, T_world_camera, prepared.colors)
             if self._model is not self._volume:
                 integrate_depth(self._model, prepared.depth, T_world_camera)
+        self._consistency.add(prepared.depth, T_world_camera)
         self.trajectory.append(timestamp_ns, T_world_camera)
         self._last_ns = timestamp_ns
         report.use()
@@ -228,15 +231,15 @@ class _Mapper:
         """Return the surface of everything fused."""
         return extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(len(self.trajectory))))
 
-    def quality(self) -> dict[str, float]:
-        """Return medians of how well frames were placed, for the report."""
+    def quality(self) -> dict[str, object]:
+        """Return how well frames were placed, and how depth agrees over time, for the report."""
         placed = [result for result in self._results if not result.refused]
-        if not placed:
-            return {}
-        return {
-            name: float(np.median([getattr(result, name) for result in placed]))
-            for name in ("overlap", "residual_m", "conditioning")
+        names = ("overlap", "residual_m", "conditioning") if placed else ()
+        medians = {
+            name: float(np.median([getattr(result, name) for result in placed])) for name in names
         }
+        agreement = asdict(self._consistency.result()) if self._consistency.pairs else None
+        return {"tracking": medians, "consistency": agreement}
 
     def _place(self, prepared: _Prepared) -> tuple[RigidTransform | None, str]:
         """Return where a frame was, or why that is not known."""
