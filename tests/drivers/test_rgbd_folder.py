@@ -1,5 +1,7 @@
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import cv2  # noqa: TID253 - an independent writer of pictures
@@ -416,6 +418,19 @@ def test_a_cut_depth_picture_is_an_error_that_names_it(scenes):
     assert source[0].index == 0
     with pytest.raises(CorruptRecordingError, match=r"frame-000001\.depth\.png"):
         source[1]
+
+
+def test_a_whole_png_with_too_few_pixels_is_an_error_that_says_how_many(scenes, capfd):
+    path = scenes / "frame-000001.depth.png"
+    start = path.read_bytes()[:33]
+    # Three of six rows: a filter byte and 8 pixels of 2 bytes in each.
+    body = b"IDAT" + zlib.compress(bytes(3 * 17))
+    data = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    path.write_bytes(start + data + bytes.fromhex("00000000 49454e44 ae426082"))
+    source = open_source(scenes)
+    with pytest.raises(CorruptRecordingError, match=r"found 51 bytes of pixels.*expected 102"):
+        source[1]
+    capfd.readouterr()
 
 
 def test_a_cut_jpeg_is_an_error_that_names_it(scenes):

@@ -1,4 +1,6 @@
+import re
 import struct
+import tracemalloc
 import zlib
 
 import cv2  # noqa: TID253 - an independent writer of pictures
@@ -67,6 +69,54 @@ def test_one_changed_byte_anywhere_after_the_signature_is_noticed():
         changed = data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
         with pytest.raises(CorruptRecordingError):
             png.check_complete(changed, "a.png")
+
+
+# By hand: a filter byte and 8 pixels of 2 bytes make a row of 17 bytes, six rows 102 bytes.
+ROWS = b"".join(bytes([0]) + bytes(range(16)) for _ in range(6))
+
+
+def with_pixels(stream):
+    return header_chunk(8, 6, 16, 0) + chunk(b"IDAT", stream) + chunk(b"IEND")
+
+
+@pytest.mark.parametrize(
+    ("stream", "fault"),
+    [
+        (zlib.compress(ROWS[:51]), "51 bytes of pixels.*expected 102 bytes for 8 x 6"),
+        (zlib.compress(ROWS[:-1]), "101 bytes of pixels.*expected 102 bytes for 8 x 6"),
+        (zlib.compress(ROWS)[:-4], "102 bytes of pixels in a stream that is cut"),
+        (b"", "0 bytes of pixels.*expected 102 bytes"),
+        (zlib.compress(ROWS)[:-4] + b"abcd", "do not inflate .*incorrect data check"),
+        (b"\xff" * 20, "do not inflate .*incorrect header"),
+        (zlib.compress(b"\x09" + ROWS[1:]), "cannot be decoded"),
+    ],
+)
+def test_pixels_that_a_decoder_refuses_are_explained_at_their_chunk(stream, fault, capfd):
+    data = with_pixels(stream)
+    png.check_complete(data, "a.png")
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) is None
+    capfd.readouterr()
+    # 8 bytes of signature and 25 of IHDR stand before the chunk of the pixels.
+    assert re.search(
+        rf"a\.png: at byte 33: found.*{fault}", str(png.fault_in_pixels(data, "a.png"))
+    )
+
+
+def test_pixels_that_end_early_in_an_interlaced_picture_are_explained_too():
+    interlaced = struct.pack(">IIBBBBB", 8, 6, 16, 0, 0, 0, 1)
+    data = png.SIGNATURE + chunk(b"IHDR", interlaced)
+    data += chunk(b"IDAT", zlib.compress(ROWS)[:-9]) + chunk(b"IEND")
+    assert "bytes of pixels in a stream that is cut" in str(png.fault_in_pixels(data, "a.png"))
+
+
+def test_a_bomb_of_pixels_is_not_inflated_to_its_end():
+    data = with_pixels(zlib.compress(bytes(50_000_000), 9))
+    tracemalloc.start()
+    try:
+        assert "at byte 33:" in str(png.fault_in_pixels(data, "a.png"))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_bytes_after_the_end_are_refused():

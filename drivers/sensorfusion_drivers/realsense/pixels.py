@@ -132,7 +132,9 @@ def decode_png(
 
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     expected = (camera.height, camera.width, header.channels)[: 3 if header.channels > 1 else 2]
-    if pixels is None or pixels.shape != expected:
+    if pixels is None:
+        raise png.fault_in_pixels(data, where)
+    if pixels.shape != expected:
         found = "a PNG that cannot be decoded"
         raise cursor.corrupt(found, f"pixels of shape {expected}")
     if stream == DEPTH:

@@ -89,6 +89,8 @@ def _decode(data: bytes, path: Path, flags: int) -> NDArray[np.generic]:
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as error:
         raise _undecodable(path, "data that OpenCV refuses") from error
+    if pixels is None and data.startswith(png.SIGNATURE):
+        raise png.fault_in_pixels(data, path)
     if pixels is None:
         raise _undecodable(path, "data that OpenCV cannot decode")
     return pixels

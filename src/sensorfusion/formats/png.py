@@ -8,6 +8,7 @@ W3C, "Portable Network Graphics (PNG) Specification", 3rd ed., sections 5 and 11
 """
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,46 @@ def check_complete(data: bytes, path: Path | str) -> None:
     CorruptRecordingError
         If a chunk is cut, damaged or missing, or bytes follow the last one.
     """
+    for _ in _chunks(data, path):
+        pass
+
+
+def fault_in_pixels(data: bytes, path: Path | str) -> CorruptRecordingError:
+    """Return the error for a PNG that is whole, but that a decoder refused: what is wrong in it.
+
+    Its pixels are inflated a second time, which takes half as long as decoding: too long to be
+    done for every picture in advance.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, accepted by :func:`read_header` and :func:`check_complete`.
+    path : Path or str
+        Named in the error.
+    """
+    header = read_header(data, path)
+    expected = header.height * (1 + (header.width * header.bit_depth * header.channels + 7) // 8)
+    # Interlaced rows (byte 28) are cut up and need more; there only the stream itself is judged.
+    limit, least = (2 * expected + 64, 0) if data[28] else (expected + 1, expected)
+    stream, inflated, offset = zlib.decompressobj(), 0, _HEADER_END
+    for place, kind, body in _chunks(data, path):
+        if kind != b"IDAT" or stream.eof or inflated >= limit:
+            continue
+        offset = place
+        try:
+            inflated += len(stream.decompress(body, limit - inflated))
+        except zlib.error as error:
+            found = f"pixels that do not inflate ({error})"
+            return _corrupt(path, offset, found, "a zlib stream")
+    if inflated < least or not (stream.eof or inflated >= limit):
+        found = f"{inflated} bytes of pixels in {'all' if stream.eof else 'a stream that is cut'}"
+        size = f"{header.width} x {header.height} pixels"
+        return _corrupt(path, offset, found, f"{least or 'more'} bytes for {size}")
+    return _corrupt(path, offset, "pixels that cannot be decoded", "rows as the header says")
+
+
+def _chunks(data: bytes, path: Path | str) -> Iterator[tuple[int, bytes, memoryview]]:
+    """Yield offset, kind and content of each chunk, checked, and refuse what is no chunk."""
     view = memoryview(data)
     offset = len(SIGNATURE)
     kind = b""
@@ -79,6 +120,7 @@ def check_complete(data: bytes, path: Path | str) -> None:
             raise _corrupt(path, offset, found, f"{end - offset} bytes")
         if zlib.crc32(view[offset + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             raise _corrupt(path, offset, f"chunk {kind!r} with a wrong checksum", "the right one")
+        yield offset, kind, view[offset + 8 : end - 4]
         offset = end
     if offset != len(data):
         raise _corrupt(path, offset, f"{len(data) - offset} bytes after IEND", "the end")
