@@ -132,3 +132,45 @@ def test_a_mesh_without_area_cannot_be_compared():
         compare(empty, SQUARE)
     with pytest.raises(EvaluationError, match="without area"):
         compare(SQUARE, empty)
+
+
+def scaled(factor):
+    return TriangleMesh(SQUARE.vertices * np.float32(factor), SQUARE.triangles)
+
+
+@pytest.mark.parametrize("edge_m", [1e-30, 1e-20, 1e-9])
+def test_triangles_too_small_for_an_area_cannot_be_compared(edge_m):
+    with pytest.raises(EvaluationError, match="2 triangles without area"):
+        compare(scaled(edge_m), SQUARE)
+    with pytest.raises(EvaluationError, match="2 triangles without area"):
+        compare(SQUARE, scaled(edge_m))
+
+
+def test_a_triangle_of_a_micrometre_is_still_a_surface():
+    found = compare(scaled(1e-6), SQUARE).as_given
+    assert found.accuracy_mean_m == pytest.approx(0, abs=1e-9)
+    # The mean distance of a unit square from its corner (Santalo): (sqrt 2 + asinh 1) / 3.
+    mean_m = (np.sqrt(2) + np.arcsinh(1)) / 3
+    assert found.completeness_mean_m == pytest.approx(mean_m, abs=1e-3)
+
+
+@pytest.mark.parametrize("edge_m", [1.1e5, 1e15, 1e30])
+def test_a_mesh_beyond_100_km_is_refused(edge_m):
+    with pytest.raises(EvaluationError, match="from the origin of its world; expected at most"):
+        compare(scaled(edge_m), SQUARE)
+    with pytest.raises(EvaluationError, match="from the origin of its world; expected at most"):
+        compare(SQUARE, scaled(edge_m))
+
+
+def test_a_vertex_that_no_triangle_uses_does_not_count():
+    stray = TriangleMesh(
+        np.vstack([SQUARE.vertices, [[1e30, 0, 0]]]).astype(np.float32), SQUARE.triangles
+    )
+    found = compare(stray, SQUARE).as_given
+    assert (found.accuracy_mean_m, found.fscore_1cm) == (pytest.approx(0, abs=1e-6), 1)
+
+
+def test_a_score_that_is_no_number_is_refused(monkeypatch):
+    monkeypatch.setattr(Surface, "distances_m", lambda self, points: np.full(len(points), np.nan))
+    with pytest.raises(EvaluationError, match="expected numbers"):
+        compare(SQUARE, SQUARE)

@@ -1,10 +1,12 @@
 """A mesh against the true one."""
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.errors import EvaluationError
 from sensorfusion.evaluate.icp import align_to_surface
 from sensorfusion.evaluate.surface import Surface, sample_surface
 from sensorfusion.transform import RigidTransform
@@ -88,7 +90,7 @@ def compare_meshes(
     Raises
     ------
     EvaluationError
-        If one of the meshes has no area.
+        If one of the meshes has no area or reaches beyond 100 km, or a score is not finite.
 
     References
     ----------
@@ -119,6 +121,11 @@ def _scores(to_truth_m: NDArray[np.float64], to_estimate_m: NDArray[np.float64])
         together = precision + recall
         return precision, recall, 2 * precision * recall / together if together else 0.0
 
-    return MeshScores(
-        float(to_truth_m.mean()), float(to_estimate_m.mean()), *shares(0.01), *shares(0.02)
-    )
+    accuracy_m, completeness_m = float(to_truth_m.mean()), float(to_estimate_m.mean())
+    if not (math.isfinite(accuracy_m) and math.isfinite(completeness_m)):
+        msg = (
+            f"mean distances {accuracy_m} m and {completeness_m} m between the two meshes; "
+            "expected numbers; are both meshes whole and in metres?"
+        )
+        raise EvaluationError(msg)
+    return MeshScores(accuracy_m, completeness_m, *shares(0.01), *shares(0.02))

@@ -6,6 +6,11 @@ from numpy.typing import NDArray
 from sensorfusion.errors import EvaluationError
 from sensorfusion.triangle_mesh import TriangleMesh
 
+# Thinner triangles have no normal in float32, in which distances are computed.
+_SMALLEST_DOUBLED_AREA_M2 = 1e-16
+# In float32 a coordinate of 100 km is good to 8 mm.
+_FARTHEST_M = 1e5
+
 
 def sample_surface(mesh: TriangleMesh, count: int, seed: int) -> NDArray[np.float32]:
     """Return points spread evenly over the area of a mesh, the same ones for the same seed.
@@ -25,18 +30,16 @@ def sample_surface(mesh: TriangleMesh, count: int, seed: int) -> NDArray[np.floa
     Raises
     ------
     EvaluationError
-        If the mesh has no area.
+        If the mesh has no triangle with an area, or reaches beyond 100 km.
 
     References
     ----------
     Osada et al., "Shape Distributions", 2002, section 4.2 (uniform points in a triangle).
     """
-    corners = mesh.vertices[mesh.triangles].astype(np.float64)
+    triangles, doubled_area_m2 = _sound_triangles(mesh)
+    corners = mesh.vertices[triangles].astype(np.float64)
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    heaped_area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
-    if not heaped_area.size or heaped_area[-1] <= 0:
-        msg = f"a mesh of {len(mesh.triangles)} triangles without area cannot be compared"
-        raise EvaluationError(msg)
+    heaped_area = np.cumsum(doubled_area_m2)
     generator = np.random.default_rng(seed)
     # One draw in each of ``count`` equal shares of the area: less noise than free draws.
     shares = (np.arange(count) + generator.random(count)) / count * heaped_area[-1]
@@ -53,19 +56,21 @@ class Surface:
     ----------
     mesh : TriangleMesh
         Triangles without area are left out.
+
+    Raises
+    ------
+    EvaluationError
+        If no triangle has an area, or the mesh reaches beyond 100 km.
     """
 
     def __init__(self, mesh: TriangleMesh) -> None:
         import open3d as o3d
 
-        corners = mesh.vertices[mesh.triangles]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        sound = (normals != 0).any(axis=1)
+        triangles, _ = _sound_triangles(mesh)
         self._tensor = o3d.core.Tensor
         self._scene = o3d.t.geometry.RaycastingScene()
         self._scene.add_triangles(
-            o3d.core.Tensor(mesh.vertices),
-            o3d.core.Tensor(mesh.triangles[sound].astype(np.uint32)),
+            o3d.core.Tensor(mesh.vertices), o3d.core.Tensor(triangles.astype(np.uint32))
         )
 
     def distances_m(self, points: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -95,3 +100,22 @@ class Surface:
         normals: NDArray[np.float64] = found["primitive_normals"].numpy().astype(np.float64)
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         return nearest, normals / np.maximum(lengths, np.finfo(np.float64).tiny)
+
+
+def _sound_triangles(mesh: TriangleMesh) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the triangles that have an area, int32 (N, 3), and twice their areas, m^2."""
+    corners = mesh.vertices[mesh.triangles].astype(np.float64)
+    farthest_m = float(np.abs(corners).max(initial=0.0))
+    if farthest_m > _FARTHEST_M:
+        msg = (
+            f"a mesh reaches {farthest_m:.3g} m from the origin of its world; expected at most "
+            f"{_FARTHEST_M:.0f} m; is it in metres, and whole?"
+        )
+        raise EvaluationError(msg)
+    edges = corners[:, 1:] - corners[:, :1]
+    doubled_area_m2 = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    sound = doubled_area_m2 > _SMALLEST_DOUBLED_AREA_M2
+    if not sound.any():
+        msg = f"a mesh of {len(corners)} triangles without area cannot be compared"
+        raise EvaluationError(msg)
+    return mesh.triangles[sound], doubled_area_m2[sound]
