@@ -4,7 +4,7 @@ import pytest
 from sensorfusion.camera import Camera
 from sensorfusion.depth import _align_kernels
 from sensorfusion.depth.align import align_depth, color_at_depth, rays_by_row, view_of
-from sensorfusion.depth_map import DepthMap
+from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.image import Image
@@ -299,3 +299,56 @@ def test_colors_agree_with_a_plain_look_up():
     seen = (color[..., 3] > 0) & inside
     assert seen.sum() > 0.8 * (metres > 0).sum()
     np.testing.assert_allclose(color[seen][:, :3].astype(float), expected[seen], atol=2.5)
+
+
+def test_pixels_between_measured_points_are_filled_and_not_measured():
+    # Each depth pixel makes 3 x 3 of the target; its point falls on the middle one.
+    aligned = align_depth(depth_map(wall()), color_camera(3), transform())
+    expected = np.full((360, 480), Origin.FILLED, np.uint8)
+    expected[1::3, 1::3] = Origin.MEASURED
+    np.testing.assert_array_equal(aligned.origin, expected)
+    assert aligned.sigma_m is None
+
+
+def test_what_the_depth_camera_did_not_see_is_no_return():
+    metres = wall()
+    metres[:, 80:] = 0
+    # 0.1 m to the side at 1 m: 10 columns, so that columns 10 to 89 are seen.
+    aligned = align_depth(depth_map(metres), color_camera(), transform((0, 0, 0), (0.1, 0, 0)))
+    assert (aligned.origin[:, 10:90] == Origin.MEASURED).all()
+    assert (aligned.origin[:, :10] == Origin.NO_RETURN).all()
+    assert (aligned.origin[:, 90:] == Origin.NO_RETURN).all()
+    np.testing.assert_array_equal(aligned.origin == Origin.NO_RETURN, aligned.metres == 0)
+
+
+def test_a_hidden_point_does_not_make_the_pixel_in_front_of_it_measured():
+    metres = np.zeros((120, 160))
+    metres[50:60, 40:50], metres[55, 56] = 0.5, 2.1
+    camera = color_camera(3)
+    aligned = align_depth(depth_map(metres), camera, transform((0, 0, 0), (0.1, 0, 0)))
+    # 0.1 m to the side moves the block by 20 columns and the far point by 10 / 2.1: at three
+    # times the size the block's points fall on columns 3 (40 + 20) + 1 = 181, 184, ..., and the
+    # far point on 3 (56 + 4.76) + 1 = 183.3, behind the block.
+    assert aligned.metres[166, 181:185] == pytest.approx(0.5)
+    assert aligned.origin[166, 181:185].tolist() == [
+        Origin.MEASURED, Origin.FILLED, Origin.FILLED, Origin.MEASURED,
+    ]  # fmt: skip
+
+
+def test_what_was_filled_before_is_not_measured_in_another_camera():
+    origin = np.full((120, 160), Origin.FILLED, np.uint8)
+    origin[60, 80] = Origin.MEASURED
+    depth = DepthMap(wall(), DEPTH, 11, origin=origin)
+    aligned = align_depth(depth, color_camera(), transform((0, 0, 0), (0.1, 0, 0)))
+    assert np.argwhere(aligned.origin == Origin.MEASURED).tolist() == [[60, 90]]
+
+
+def test_an_equal_camera_keeps_where_each_pixel_comes_from():
+    metres = wall()
+    metres[3, 4] = 0
+    plain = align_depth(depth_map(metres), color_camera(), transform())
+    assert plain.origin[3, 4] == Origin.NO_RETURN
+    assert (plain.origin == Origin.MEASURED).sum() == metres.size - 1
+    origin = np.full((120, 160), Origin.PREDICTED, np.uint8)
+    kept = align_depth(DepthMap(metres, DEPTH, 11, origin=origin), color_camera(), transform())
+    np.testing.assert_array_equal(kept.origin, origin)

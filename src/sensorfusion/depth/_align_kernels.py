@@ -10,9 +10,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sensorfusion.depth_map import Origin
+
 Array = NDArray[Any]
 Point = tuple[float, float, float]
 F32 = np.float32
+NO_RETURN, MEASURED = np.uint8(Origin.NO_RETURN), np.uint8(Origin.MEASURED)
+FILLED = np.uint8(Origin.FILLED)
 
 # A triangle's pixels reach this far over its rim, so that rounding leaves no crack between two.
 _RIM = F32(1e-4)
@@ -166,6 +170,46 @@ def render(
         else:
             surface[this] = 0
         _draw_rectangles(depth[v], points[this], surface, footprint_px, layers[1])
+
+
+@njit(**_OPTIONS)
+def merge(layers: Array, tolerance: tuple[float, float], metres: Array, origin: Array) -> None:
+    """Merge what was drawn into ``metres`` float32 and ``origin`` uint8 (H, W).
+
+    ``layers`` float32 (3, H, W): those of :func:`render`, then that of :func:`draw_points`.
+    """
+    slope, noise_per_m = F32(1) + F32(tolerance[0]), F32(tolerance[1])
+    for v in range(metres.shape[0]):
+        for u in range(metres.shape[1]):
+            surface, rest, point = layers[0, v, u], layers[1, v, u], layers[2, v, u]
+            # A rectangle has one depth for all of a pixel: it yields to a surface unless it is in
+            # front by more than a jump. A difference dz is dz / z^2 in 1 / z.
+            in_front = surface == F32(0) or rest > surface * slope + noise_per_m
+            per_m = rest if in_front else surface
+            # A point hidden by more than a jump was not measured here.
+            measured = point > F32(0) and per_m <= point * slope + noise_per_m
+            seen = per_m > F32(0)
+            metres[v, u] = F32(1) / per_m if seen else F32(0)
+            origin[v, u] = (MEASURED if measured else FILLED) if seen else NO_RETURN
+
+
+@njit(**_OPTIONS)
+def draw_points(depth: Array, origin: Array, rays: Array, view: Array, layer: Array) -> None:
+    """Keep the largest 1 / z of the measured points that fall on each pixel of ``layer``.
+
+    ``origin`` uint8, like ``depth``; ``layer`` float32 (H, W) of the target, 0 at first.
+    """
+    half = F32(0.5)
+    right, bottom = F32(layer.shape[1]) - half, F32(layer.shape[0]) - half
+    points = np.empty((3, depth.shape[1]), np.float32)
+    for row in range(depth.shape[0]):
+        project_row(depth[row], rays[row], view, points)
+        for n in range(depth.shape[1]):
+            u, v = points[0, n], points[1, n]
+            inside = u >= -half and v >= -half and u < right and v < bottom
+            if inside and origin[row, n] == MEASURED:
+                i, j = np.uint32(v + half), np.uint32(u + half)
+                layer[i, j] = max(layer[i, j], F32(1) / points[2, n])
 
 
 @njit(**_OPTIONS)

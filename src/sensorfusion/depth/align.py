@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.depth import _align_kernels
 from sensorfusion.depth.filters import jump_tolerance
-from sensorfusion.depth_map import DepthMap
+from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform
@@ -34,7 +34,9 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
     -------
     DepthMap
         float32 (H, W) of ``camera``: metres along its z axis, at the time of the measurement;
-        0 where the depth camera saw nothing. ``sigma_m`` and ``origin`` are None.
+        0 where the depth camera saw nothing. ``origin`` is MEASURED at pixels that a measured
+        point falls on, FILLED between them, and NO_RETURN elsewhere. ``sigma_m`` is not carried:
+        it is None.
 
     Raises
     ------
@@ -44,25 +46,18 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
     source = depth.camera
     _check_chain(T_camera_depth, camera, source)
     if _same_view(T_camera_depth, camera, source):
-        return DepthMap(depth.metres, camera, depth.timestamp_ns)
+        return DepthMap(depth.metres, camera, depth.timestamp_ns, origin=_origin(depth))
     footprint_px = (camera.fx / source.fx, camera.fy / source.fy)
-    slope, noise_per_m = jump_tolerance(source)
-    layers = np.zeros((2, camera.height, camera.width), np.float32)
-    _align_kernels.render(
-        np.ascontiguousarray(depth.metres),
-        rays_by_row(source),
-        view_of(camera, T_camera_depth),
-        footprint_px,
-        (slope, noise_per_m),
-        layers,
-    )
-    surface, rest = layers
-    # A rectangle has one depth for all of a pixel: it yields to a surface unless it is in front
-    # by more than a jump. A difference dz is dz / z^2 in 1 / z.
-    in_front = rest > surface * (1 + np.float32(slope)) + np.float32(noise_per_m)
-    per_m = np.where(in_front | (surface == 0), rest, surface)
-    metres = np.divide(1, per_m, out=np.zeros_like(per_m), where=per_m > 0)
-    return DepthMap(metres, camera, depth.timestamp_ns)
+    tolerance = jump_tolerance(source)
+    layers = np.zeros((3, camera.height, camera.width), np.float32)
+    given = np.ascontiguousarray(depth.metres)
+    rays, view = rays_by_row(source), view_of(camera, T_camera_depth)
+    _align_kernels.render(given, rays, view, footprint_px, tolerance, layers[:2])
+    _align_kernels.draw_points(given, _origin(depth), rays, view, layers[2])
+    metres = np.empty((camera.height, camera.width), np.float32)
+    origin = np.empty(metres.shape, np.uint8)
+    _align_kernels.merge(layers, tolerance, metres, origin)
+    return DepthMap(metres, camera, depth.timestamp_ns, origin=origin)
 
 
 def color_at_depth(
@@ -179,6 +174,13 @@ def _check_chain(T_target_source: RigidTransform, target: Camera, source: Camera
             f"{target.name!r}; expected T_{target.name}_{source.name}"
         )
         raise CoordinateSystemMismatchError(msg)
+
+
+def _origin(depth: DepthMap) -> NDArray[np.uint8]:
+    """Return where each pixel comes from, also for a map that does not say it."""
+    if depth.origin is not None:
+        return depth.origin
+    return np.where(depth.valid, np.uint8(Origin.MEASURED), np.uint8(Origin.NO_RETURN))
 
 
 def _same_view(T_target_source: RigidTransform, target: Camera, source: Camera) -> bool:
