@@ -9,13 +9,17 @@ The path in one line::
 
 import os
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sensorfusion.kernel_cache import choose_kernel_cache
 
 # Open3D ships an older TBB than numba wants, and numba's own work queue aborts when two threads
 # enter it.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "omp")
 # Threads that wait must leave the core to those that decode frames.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+choose_kernel_cache(Path(__file__).parent)
 
 if TYPE_CHECKING:
     from sensorfusion.camera import Camera

@@ -9,6 +9,7 @@ from sensorfusion.errors import ConfigError
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
+    """Raise an error that begins with the setting's name, so that its origin can be found."""
     if not low <= value <= high:
         msg = f"{name} is {value}; expected a value from {low} to {high}"
         raise ConfigError(msg)
@@ -123,20 +124,27 @@ class MeshSettings:
     Attributes
     ----------
     smallest_piece_triangles : int
-        Connected pieces with fewer triangles are removed; 0 keeps all.
+        Connected pieces with fewer triangles are removed, but for the largest, which is always
+        kept; 0 keeps all.
     target_triangles : int
         Decimate to about this many triangles; 0 keeps all.
     formats : tuple of {"ply", "glb", "obj", "stl"}
-        Files that are written.
+        Files that are written, at least one.
     """
 
     smallest_piece_triangles: int = 200
     target_triangles: Annotated[int, _short("mesh", "target-triangles")] = 0
-    formats: tuple[Literal["ply", "glb", "obj", "stl"], ...] = ("ply", "glb")
+    formats: Annotated[tuple[Literal["ply", "glb", "obj", "stl"], ...], Parameter(negative=())] = (
+        "ply",
+        "glb",
+    )
 
     def __post_init__(self) -> None:
         _check("mesh.smallest_piece_triangles", self.smallest_piece_triangles, 0, 10**9)
         _check("mesh.target_triangles", self.target_triangles, 0, 10**9)
+        if not self.formats:
+            msg = "mesh.formats is empty; expected one or more of ply, glb, obj and stl"
+            raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

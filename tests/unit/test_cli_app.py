@@ -1,7 +1,11 @@
 """Errors become one line and an exit code; starting up loads nothing heavy."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +69,46 @@ def test_a_misspelt_command_is_wrong_usage_and_gets_a_suggestion(capsys):
     assert error.startswith("sensorfusion: ")
     assert 'Did you mean "reconstruct"?' in error
     assert error.count("\n") == 1
+
+
+def start(arguments, **streams):
+    return subprocess.Popen(
+        [sys.executable, "-m", "sensorfusion", *arguments],
+        text=True,
+        stderr=subprocess.PIPE,
+        **streams,
+    )
+
+
+def test_ctrl_c_during_start_up_is_one_line_and_exit_code_130():
+    # With Open3D and numba still to be imported this takes far longer than it waits.
+    process = start(["doctor"], stdout=subprocess.PIPE)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "sensorfusion: interrupted\n")
+
+
+def test_a_closed_stdout_is_no_error():
+    process = start(["info", "synthetic:room", "-o", "frames=2"], preexec_fn=lambda: os.close(1))
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (0, "")
+
+
+def test_a_full_disk_behind_stdout_is_said_to_be_there():
+    with Path("/dev/full").open("w") as full:
+        process = start(["drivers"], stdout=full)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert error == (
+        "sensorfusion: stdout cannot be written (No space left on device); "
+        "send it to another place\n"
+    )
+
+
+def test_wrong_usage_names_the_help_of_the_command_that_was_meant(capsys):
+    assert cli.run(["evaluate", "trajectory"]) == 2
+    assert capsys.readouterr().err.endswith("(sensorfusion evaluate trajectory --help)\n")
 
 
 def test_a_misspelt_option_is_wrong_usage_and_gets_a_suggestion(capsys):

@@ -88,6 +88,11 @@ def test_settings_written_as_toml_come_back_as_they_were(settings_of):
         ("voxel_size_m = 'thick'", 'unable to convert "thick" into float'),
         ("voxel_size_m = -1.0", "fusion.voxel_size_m is -1.0; expected a value from"),
         ("voxel_size_m 0.02", "is not TOML"),
+        ("voxel_size_m = [0.02, 0.03]", "[voxel_size_m]: unable to convert"),
+        ("voxel_size_m = 0.02\n[fusion]\nvoxel_size_m = 0.03", "voxel_size_m is given twice"),
+        ("fusion = 0.05", "fusion is 0.05; expected one of its settings: voxel_size_m,"),
+        ("target_triangles = 1000.5", "mesh.target_triangles is 1000.5; expected a whole number"),
+        ("[mesh]\nformats = []", "mesh.formats is empty; expected one or more of"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(settings_of, capsys, toml, said):
@@ -95,6 +100,7 @@ def test_a_file_that_cannot_be_meant_is_refused(settings_of, capsys, toml, said)
     assert (settings, code) == (None, 1)
     error = capsys.readouterr().err
     assert error.startswith("sensorfusion: ")
+    assert "c.toml: " in error
     assert said in error
     assert error.count("\n") == 1
 
@@ -109,3 +115,28 @@ def test_an_unknown_flag_is_wrong_usage(settings_of, capsys):
     settings, code = settings_of("--voxel-sise-m", "0.02")
     assert (settings, code) == (None, 2)
     assert "Did you mean --voxel-size-m?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--fusion", "0.05"], "fusion is 0.05; expected one of its settings"),
+        (["--mesh", "5"], "mesh is 5; expected one of its settings"),
+        (["--voxel-size-m", "-1"], "fusion.voxel_size_m is -1.0; expected a value from"),
+        (["--device", "GPU"], "fusion.device is 'GPU'; expected CPU:0 or CUDA:N"),
+        (["--target-triangles", "10.7"], "mesh.target_triangles is 10.7; expected a whole number"),
+        (["--mesh.empty-formats"], "Unknown option"),
+    ],
+)
+def test_a_flag_that_cannot_be_meant_is_wrong_usage(settings_of, capsys, flags, said):
+    assert settings_of(*flags) == (None, 2)
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.endswith("(sensorfusion reconstruct --help)\n")
+    assert error.count("\n") == 1
+
+
+def test_a_flag_out_of_range_is_not_blamed_on_the_file(settings_of, capsys):
+    assert settings_of("--voxel-size-m", "7", toml="truncation_voxels = 4.0")[1] == 1
+    assert settings_of("--voxel-size-m", "7", toml="[fusion]\ntruncation_voxels = 4.0")[1] == 2
+    assert "c.toml" not in capsys.readouterr().err.splitlines()[1]

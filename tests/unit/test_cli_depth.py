@@ -64,3 +64,33 @@ def test_an_output_folder_that_cannot_be_made_is_refused_before_the_work(tmp_pat
     (tmp_path / "file").write_text("")
     assert cli.run([*ROOM, "--out", str(tmp_path / "file")]) == 1
     assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--near-m", "5", "--far-m", "2"], "depth.near_m is 5.0; expected a value from 0.0 to 2"),
+        (["--metres-per-unit", "0"], "--metres-per-unit is 0.0; expected a positive number"),
+        (["--metres-per-unit", "0.001", "--format", "tiff"], "says nothing for --format tiff"),
+    ],
+)
+def test_a_flag_that_cannot_be_meant_is_wrong_usage_and_makes_no_folder(
+    tmp_path, capsys, flags, said
+):
+    assert cli.run([*ROOM, "--out", str(tmp_path / "out"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.endswith("(sensorfusion depth --help)\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_recording_makes_no_folder(tmp_path, capsys):
+    assert cli.run(["depth", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_without_any_depth_are_said_to_be_empty(tmp_path, capsys):
+    assert cli.run([*ROOM, "--out", str(tmp_path), "--near-m", "50"]) == 0
+    assert capsys.readouterr().out == (
+        f"3 depth maps in {tmp_path}, all empty: no pixel has depth from 50 m to 65 m\n"
+    )

@@ -1,6 +1,7 @@
 """``evaluate`` on trajectories and meshes whose errors are known by construction."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -120,13 +121,34 @@ def test_a_true_trajectory_alone_says_nothing(files, capsys):
             files("truth.tum"),
         ]
     )
-    assert code == 1
+    assert code == 2
     assert "without --trajectory" in capsys.readouterr().err
 
 
 def test_text_gives_millimetres(files, capsys):
     assert cli.run(["evaluate", "trajectory", files("same.tum"), files("truth.tum")]) == 0
     assert "absolute trajectory error  0.00 mm (RMS)" in capsys.readouterr().out
+
+
+def test_a_low_coverage_says_which_poses_count(files, capsys, tmp_path):
+    write_trajectory(
+        tmp_path / "first.tum",
+        Trajectory([i * 33_333_333 for i in range(3)], [pose(p) for p in POSITIONS_M[:3]]),
+    )
+    many = [i * 33_333_333 for i in range(10)]
+    write_trajectory(tmp_path / "all.tum", Trajectory(many, [pose((i, 0, 0)) for i in range(10)]))
+    assert cli.run(["evaluate", "trajectory", files("first.tum"), files("all.tum")]) == 0
+    said = capsys.readouterr().out
+    assert "3, 30.0% of the true ones\n  every pose of the truth counts" in said
+
+
+def test_columns_of_large_values_stay_apart(files, capsys, tmp_path):
+    far = box().moved(moved((0, 0, 0), (90_000.0, 0.0, 0.0)))
+    write_mesh(tmp_path / "far.ply", far)
+    assert cli.run(["evaluate", "mesh", files("far.ply"), files("truth.ply")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.search(r"mean  +[89]\d{7}\.\d\d mm  +\S+ mm$", lines[1])
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_a_source_without_a_true_mesh_is_refused(files, capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -47,18 +48,38 @@ def test_text_names_each_stream(capsys):
 
 
 def test_a_misspelt_driver_option_gets_a_suggestion(capsys):
-    assert cli.run(["info", "synthetic:room", "-o", "frame=3"]) == 1
+    assert cli.run(["info", "synthetic:room", "-o", "frame=3"]) == 2
     assert "did you mean frames?" in capsys.readouterr().err
 
 
 def test_a_driver_option_without_a_value_is_refused(capsys):
-    assert cli.run(["info", "synthetic:room", "-o", "frames"]) == 1
+    assert cli.run(["info", "synthetic:room", "-o", "frames"]) == 2
     assert "-o frames: expected KEY=VALUE" in capsys.readouterr().err
 
 
 def test_a_driver_option_given_twice_is_refused(capsys):
-    assert cli.run(["info", "synthetic:room", "-o", "frames=2", "-o", "frames=3"]) == 1
+    assert cli.run(["info", "synthetic:room", "-o", "frames=2", "-o", "frames=3"]) == 2
     assert "-o frames is given twice" in capsys.readouterr().err
+
+
+def test_a_misspelt_driver_is_wrong_usage(capsys):
+    assert cli.run(["info", "synthetic:room", "--driver", "syntetic"]) == 2
+    assert "did you mean synthetic?" in capsys.readouterr().err
+
+
+def test_a_driver_option_of_the_wrong_type_is_wrong_usage(capsys):
+    assert cli.run(["info", "synthetic:room", "-o", "frames=few"]) == 2
+    assert "option frames is 'few'; expected int" in capsys.readouterr().err
+
+
+def test_a_driver_that_cannot_be_loaded_is_no_wrong_usage(capsys, monkeypatch):
+    def broken(_self):
+        msg = "no such library"
+        raise ImportError(msg)
+
+    monkeypatch.setattr(EntryPoint, "load", broken)
+    assert cli.run(["info", "synthetic:room", "--driver", "synthetic"]) == 1
+    assert "cannot be loaded" in capsys.readouterr().err
 
 
 def test_unpaired_pictures_are_counted(capsys):

@@ -3,11 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from sensorfusion.cli import app as cli
+from sensorfusion.cli import reconstruct
 from sensorfusion.cli.progress import Watch
+from sensorfusion.errors import TrackingError
 
 ROOM = ["reconstruct", "synthetic:room", "-o", "scale=0.25"]
 
@@ -59,16 +63,70 @@ def test_ctrl_c_leaves_whole_files_of_what_was_seen(tmp_path, capsys, monkeypatc
 
 def test_after_a_run_ctrl_c_means_what_it_did_before(tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
-    with Watch("test"):
+    with Watch("test", tmp_path):
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_the_second_ctrl_c_ends_at_once():
-    with pytest.raises(KeyboardInterrupt), Watch("test") as watch:
+def test_the_second_ctrl_c_ends_at_once_and_takes_unfinished_files_along(tmp_path):
+    code = """
+import os, pathlib, signal, sys
+from sensorfusion.cli import reconstruct
+from sensorfusion.cli.progress import Watch
+from sensorfusion.errors import TrackingError
+from sensorfusion.formats.whole_file import whole_file
+folder = pathlib.Path(sys.argv[1])
+with Watch("test", folder) as watch, whole_file(folder / "mesh.ply") as temporary:
+    os.kill(os.getpid(), signal.SIGINT)
+    sys.stderr.write(f"goes on: {watch(1, None)}\\n")
+    os.kill(os.getpid(), signal.SIGINT)
+    watch(2, None)
+    sys.stderr.write("never said\\n")
+"""
+    (tmp_path / ".notes.part").write_text("not ours")
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "goes on: False\nsensorfusion: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == [".notes.part"]
+
+
+def test_ctrl_c_before_any_frame_is_placed_is_an_interruption(tmp_path, capsys, monkeypatch):
+    def press(*_arguments, **_options):
         os.kill(os.getpid(), signal.SIGINT)
-        assert watch(1, None) is False
-        os.kill(os.getpid(), signal.SIGINT)
+        msg = "none of 3 frames could be placed"
+        raise TrackingError(msg, "{}")
+
+    monkeypatch.setattr(reconstruct, "run", press)
+    assert cli.run([*ROOM, "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "sensorfusion: interrupted\n"
+
+
+def test_where_no_frame_is_placed_the_report_says_why(tmp_path, capsys):
+    flags = ["-o", "frames=2", "--near-m", "3.9", "--far-m", "3.91", "--out", str(tmp_path / "out")]
+    assert cli.run([*ROOM, *flags]) == 1
+    assert "none of 2 frames could be placed" in capsys.readouterr().err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["frames"] == {"in": 2, "used": 0, "dropped": {"no depth": 2}}
+
+
+@pytest.mark.parametrize("source", ["no-such-recording", "."])
+def test_what_is_no_recording_makes_no_folder(tmp_path, capsys, source):
+    (tmp_path / "file").write_text("no recording")
+    flags = ["--out", str(tmp_path / "out")]
+    assert cli.run(["reconstruct", str(tmp_path / source), *flags]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused_at_the_first_frame(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli.run([*ROOM, "-o", "frames=50", "--out", str(tmp_path / "file")]) == 1
+    assert "cannot be made" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_recording_is_refused(tmp_path, capsys):

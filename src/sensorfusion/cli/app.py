@@ -1,25 +1,26 @@
 """The commands, and the one place where errors become a line and an exit code."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CoercionError, CycloptsError, Token
+from cyclopts import App, CycloptsError
 
-from sensorfusion.cli.config_file import apply_config_file
+from sensorfusion.cli.config_file import apply_config_file, check_settings
+from sensorfusion.cli.interrupt import INTERRUPTED
+from sensorfusion.cli.output import stdout_error, stdout_fails
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import SensorFusionError
 
 DONE = 0
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
 
 app = App(
     name="sensorfusion",
     help="Any recording of a depth sensor to absolute depth in metres and a coloured mesh.",
     version=lambda: version("sensorfusion"),
-    config=apply_config_file,
+    config=(apply_config_file, check_settings),
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
@@ -59,26 +60,31 @@ def run(arguments: Sequence[str]) -> int:
             result_action="return_value",
         )
         sys.stdout.flush()
-    except CycloptsError as error:
-        # What a settings file holds is data; what was typed is usage.
-        typed = not isinstance(error, CoercionError) or not error.token or _is_typed(error.token)
-        message, code = f"{error} (sensorfusion --help)", WRONG_USAGE if typed else FAILED
+    except (CycloptsError, UsageError) as error:
+        message, code = f"{error} ({_advice(arguments)})", WRONG_USAGE
     except KeyboardInterrupt:
         message, code = "interrupted", INTERRUPTED
     except ImportError as error:
         message = f"{error.__cause__ or error}; sensorfusion doctor says what to do"
         code = FAILED
     except BrokenPipeError:
-        # Whoever read our output (head, less) has seen enough; Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output (head, less) has seen enough.
+        stdout_fails()
         return DONE
     except (SensorFusionError, OSError) as error:
         message, code = str(error), FAILED
+        if isinstance(error, OSError) and stdout_fails():
+            message = str(stdout_error(error))
     else:
         return DONE
     sys.stderr.write(f"sensorfusion: {' '.join(message.split())}\n")
     return code
 
 
-def _is_typed(token: Token) -> bool:
-    return token.source in ("", "cli")
+def _advice(arguments: Sequence[str]) -> str:
+    """Return how to see what may be typed, for the command that was meant."""
+    try:
+        commands, _, _ = app.parse_commands(list(arguments))
+    except CycloptsError:
+        commands = ()
+    return " ".join(("sensorfusion", *commands, "--help"))

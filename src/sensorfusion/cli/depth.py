@@ -1,25 +1,28 @@
 """``sensorfusion depth``: every depth map of a recording, in metres."""
 
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from cyclopts import Parameter
 
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
+from sensorfusion.cli.overview import spread_indices
 from sensorfusion.cli.progress import Watch
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
+from sensorfusion.errors import ConfigError
 from sensorfusion.export.depth_maps import DepthMapWriter
 from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.pipeline import depth_maps
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.view.colormap import colorize, common_range, with_legend
 
-_MAPS_FOR_RANGE = 12
+_METRES_PER_UNIT = 0.001
 
 
 @Parameter(name="*")
@@ -33,13 +36,23 @@ class MapFiles:
         Folder for the maps, depth.json and preview/; made if it is not there.
     format : {"png", "tiff"}
         16-bit PNG in units of metres_per_unit, or TIFF with float32 metres.
-    metres_per_unit : float
-        Of the PNG; 0.001 reaches 65.534 m.
+    metres_per_unit : float or None
+        Of the PNG, by default 0.001, which reaches 65.534 m; not for TIFF.
     """
 
     out: Path
     format: Literal["png", "tiff"] = "png"
-    metres_per_unit: float = 0.001
+    metres_per_unit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.metres_per_unit is None:
+            return
+        if self.format != "png":
+            msg = f"--metres-per-unit says nothing for --format {self.format}, which holds metres"
+            raise UsageError(msg)
+        if not 0 < self.metres_per_unit < math.inf:
+            msg = f"--metres-per-unit is {self.metres_per_unit}; expected a positive number"
+            raise UsageError(msg)
 
 
 @Parameter(name="*")
@@ -61,6 +74,18 @@ class Kept:
     far_m: float = 65.0
     flying_pixel_filter: bool = True
 
+    @property
+    def settings(self) -> DepthSettings:
+        """Return these as settings of the depth stage; ``UsageError`` if one is out of range."""
+        try:
+            return DepthSettings(
+                near_m=self.near_m,
+                far_m=self.far_m,
+                flying_pixel_filter=self.flying_pixel_filter,
+            )
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
+
 
 def depth(
     source: str,
@@ -74,6 +99,9 @@ def depth(
 ) -> None:
     """Write a recording's depth maps in metres, with previews that share one range of colours.
 
+    The first Ctrl-C ends early, with whole files of what was seen until then; the second ends at
+    once.
+
     Parameters
     ----------
     source
@@ -84,27 +112,32 @@ def depth(
         How pixels without depth are filled: not at all.
     """
     del completion  # the only choice yet
-    opening, kept = opening or SourceOptions(), kept or Kept()
-    settings = DepthSettings(
-        near_m=kept.near_m, far_m=kept.far_m, flying_pixel_filter=kept.flying_pixel_filter
-    )
-    make_folder(files.out)
-    with only_our_output(), opening.open(source) as opened, Watch("depth") as watch:
+    opening, settings = opening or SourceOptions(), (kept or Kept()).settings
+    with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
+        # Not before the source is open: a mistyped one must leave nothing behind.
+        make_folder(files.out)
         near_m, far_m = _range(opened, settings)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
-        done = 0
+        done, filled = 0, 0
+        unit_m = files.metres_per_unit or _METRES_PER_UNIT
         with (
-            DepthMapWriter(files.out, opened.rig, files.format, files.metres_per_unit) as writer,
+            DepthMapWriter(files.out, opened.rig, files.format, unit_m) as writer,
             closing(depth_maps(opened, settings, camera)) as measured,
         ):
             for frame, found, points in measured:
                 preview = with_legend(colorize(found.metres, near_m, far_m), near_m, far_m)
                 writer.write(frame.index, found, preview, points)
                 done += 1
+                filled += bool(found.metres.any())
                 if not watch(done, total):
                     break
         losses = opened.losses
-    write_line(f"{done} depth maps in {files.out}, previews from {near_m:g} m to {far_m:g} m")
+    said = (
+        f"previews from {near_m:g} m to {far_m:g} m"
+        if filled
+        else f"all empty: no pixel has depth from {settings.near_m:g} m to {settings.far_m:g} m"
+    )
+    write_line(f"{done} depth maps in {files.out}, {said}")
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
     for stream, count in losses.unpaired.items():
@@ -119,5 +152,6 @@ def _range(source: FrameSource, settings: DepthSettings) -> tuple[float, float]:
     if not isinstance(source, SeekableFrameSource) or not len(source):
         # What can be read only once has no look ahead: the range that is kept.
         return settings.near_m, settings.far_m
-    chosen = sorted({round(i) for i in np.linspace(0, len(source) - 1, _MAPS_FOR_RANGE)})
-    return common_range(absolute_depth(source[index], settings) for index in chosen)
+    return common_range(
+        absolute_depth(source[index], settings) for index in spread_indices(len(source))
+    )

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import EvaluationError
 from sensorfusion.evaluate.mesh import compare_meshes
 from sensorfusion.evaluate.trajectory import compare_trajectories
@@ -16,6 +17,8 @@ from sensorfusion.export.ply import read_mesh
 from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.triangle_mesh import TriangleMesh
+
+_MOST = 0.5
 
 app = App(name="evaluate")
 
@@ -52,6 +55,8 @@ def trajectory(
     write_line(f"drift over 1 frame         {_mm(error.rpe_1_rmse_m)} (RMS)")
     write_line(f"drift over 30 frames       {_mm(error.rpe_30_rmse_m)} (RMS)")
     write_line(f"poses matched              {error.matched}, {error.coverage:.1%} of the true ones")
+    if error.coverage < _MOST:
+        write_line("  every pose of the truth counts, also those before and after the estimate")
 
 
 @app.command
@@ -89,7 +94,7 @@ def mesh(
             estimated = estimated.moved(fit_world(read_trajectory(trajectory), true))
         elif truth_trajectory is not None:
             msg = "--truth-trajectory says nothing without --trajectory; give both"
-            raise EvaluationError(msg)
+            raise UsageError(msg)
         values = compare_meshes(estimated, _true_mesh(truth, opening)).to_json()
     if json:
         write_json(values)
@@ -118,18 +123,20 @@ def _true_mesh(location: str, opening: SourceOptions) -> TriangleMesh:
 
 
 def _write_scores(values: dict[str, Any]) -> None:
-    write_line(f"{'':22}{'as given':>12}{'after ICP':>12}")
+    aligned = values["aligned"]
+    rows = [("", "as given", "after ICP")]
     for name, title in (
         ("accuracy_mean_m", "mesh to truth, mean"),
         ("completeness_mean_m", "truth to mesh, mean"),
     ):
-        write_line(f"{title:22}{_mm(values[name]):>12}{_mm(values['aligned'][name]):>12}")
+        rows.append((title, _mm(values[name]), _mm(aligned[name])))
     for limit in ("1cm", "2cm"):
         for name in ("precision", "recall", "fscore"):
             key = f"{name}_{limit}"
-            write_line(
-                f"{name + ' at ' + limit:22}{values[key]:>12.3f}{values['aligned'][key]:>12.3f}"
-            )
+            rows.append((f"{name} at {limit}", f"{values[key]:.3f}", f"{aligned[key]:.3f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for title, given, after in rows:
+        write_line(f"{title:{widths[0]}}  {given:>{widths[1]}}  {after:>{widths[2]}}")
 
 
 def _mm(metres: float | None) -> str:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from sensorfusion.camera import Camera
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
+from sensorfusion.cli.overview import FRAMES_LOOKED_AT, spread_indices
 from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SourceError
@@ -16,7 +17,6 @@ from sensorfusion.frame import Frame
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 
-_FRAMES_LOOKED_AT = 12
 _PIXELS_PER_FRAME = 20_000
 
 
@@ -37,10 +37,9 @@ def info(
         Write one JSON object instead of text.
     """
     opening = opening or SourceOptions()
-    with only_our_output():
+    with only_our_output(), opening.open(source) as opened:
         driver = opening.driver or find_driver(source)
-        with opening.open(source) as opened:
-            facts = {"driver": driver, **_describe(opened, source)}
+        facts = {"driver": driver, **_describe(opened, source)}
     if json:
         write_json(facts)
     else:
@@ -49,10 +48,8 @@ def info(
 
 def _describe(source: FrameSource, location: str) -> dict[str, Any]:
     if isinstance(source, SeekableFrameSource) and len(source):
-        last = len(source) - 1
-        chosen = sorted({round(i) for i in np.linspace(0, last, _FRAMES_LOOKED_AT)})
-        frames = [source[i] for i in chosen]
         count = len(source)
+        frames = [source[index] for index in spread_indices(count)]
         paired = Counter(dict.fromkeys(source.rig.cameras, count))
     else:
         frames, count, paired = _read_through(source)
@@ -94,7 +91,7 @@ def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
         paired.update((last.sensor, *last.images))
         if count % stride == 0:
             kept.append(last)
-        if len(kept) > 2 * _FRAMES_LOOKED_AT:
+        if len(kept) > 2 * FRAMES_LOOKED_AT:
             kept, stride = kept[::2], stride * 2
         count += 1
     if last is not None and kept[-1] is not last:

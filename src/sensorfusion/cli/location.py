@@ -5,9 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import DriverError
 from sensorfusion.sources.driver import FrameSource, Truth
-from sensorfusion.sources.registry import open_source, read_truth
+from sensorfusion.sources.options import convert_options
+from sensorfusion.sources.registry import (
+    driver_names,
+    find_driver,
+    load_driver,
+    open_source,
+    read_truth,
+)
 
 
 @Parameter(name="*")
@@ -32,7 +40,7 @@ class SourceOptions:
 
         Raises
         ------
-        DriverError
+        UsageError
             If one has no ``=`` or is given twice.
         """
         values: dict[str, str] = {}
@@ -40,17 +48,44 @@ class SourceOptions:
             key, separator, value = text.partition("=")
             if not separator or not key:
                 msg = f"-o {text}: expected KEY=VALUE"
-                raise DriverError(msg)
+                raise UsageError(msg)
             if key in values:
                 msg = f"-o {key} is given twice; give it once"
-                raise DriverError(msg)
+                raise UsageError(msg)
             values[key] = value
         return values
 
+    def check(self, location: str) -> None:
+        """Refuse what was typed if no driver can take it; a broken driver is no wrong usage.
+
+        Raises
+        ------
+        UsageError
+            If there is no such driver, or it has no such option, or not with such a value.
+        SensorFusionError
+            If no driver recognises the location, or the driver cannot be loaded.
+        """
+        if self.driver is None and not self.option:
+            return
+        name = self.driver or find_driver(location)
+        known = {name, name.replace("-", "_")} & set(driver_names())
+        try:
+            loaded = load_driver(name)
+        except DriverError as error:
+            if known:
+                raise
+            raise UsageError(str(error)) from error
+        try:
+            convert_options(loaded, name, self.values)
+        except DriverError as error:
+            raise UsageError(str(error)) from error
+
     def open(self, location: str) -> FrameSource:
-        """Open a source; errors are those of :func:`sensorfusion.sources.registry.open_source`."""
+        """Open a source; errors are those of ``check`` and of ``registry.open_source``."""
+        self.check(location)
         return open_source(location, self.driver, self.values)
 
     def truth(self, location: str) -> Truth:
-        """Read a source's truth; errors are those of ``registry.read_truth``."""
+        """Read a source's truth; errors are those of ``check`` and of ``registry.read_truth``."""
+        self.check(location)
         return read_truth(location, self.driver, self.values)

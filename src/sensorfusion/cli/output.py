@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sensorfusion.errors import OutputError
+
 
 def write_line(text: str = "") -> None:
     """Write a line to stdout."""
-    sys.stdout.write(text + "\n")
+    _write(text + "\n")
 
 
 def write_json(values: Mapping[str, Any]) -> None:
     """Write one JSON object to stdout; NaN and infinity, which JSON lacks, are refused."""
-    sys.stdout.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -34,3 +36,30 @@ def only_our_output() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)
+
+
+def stdout_error(error: OSError) -> OutputError:
+    """Return the sentence for a write to stdout that failed."""
+    return OutputError(f"stdout cannot be written ({error.strerror}); send it to another place")
+
+
+def stdout_fails() -> bool:
+    """Say whether stdout takes no more; what is left for it is then thrown away.
+
+    Python writes once more when it ends, and would report the same error in its own words.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise stdout_error(error) from error

@@ -3,11 +3,14 @@
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sensorfusion.cli.interrupt import end_now, remove_unfinished
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -16,7 +19,14 @@ class Watch:
     """Shows frames done on stderr and turns the first Ctrl-C into a wish to stop.
 
     A bar on a terminal, a plain line every few seconds otherwise. The second Ctrl-C ends the
-    program at once.
+    program at once, with exit code 130.
+
+    Parameters
+    ----------
+    title : str
+        What the work is called.
+    out : Path
+        Folder that is written to; the second Ctrl-C takes unfinished files out of it.
 
     Attributes
     ----------
@@ -24,8 +34,9 @@ class Watch:
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, out: Path) -> None:
         self.interrupted = False
+        self._out, self._start_s = out, time.time()
         self._title = title
         self._last_line_s = time.monotonic()
         self._progress = Progress(
@@ -60,5 +71,7 @@ class Watch:
         return not self.interrupted
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self.interrupted:
+            remove_unfinished(self._out, self._start_s)
+            end_now()
         self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,8 +10,9 @@ from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import Settings
+from sensorfusion.errors import TrackingError
 from sensorfusion.export.reconstruction import Reconstruction
-from sensorfusion.formats.whole_file import make_folder
+from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.pipeline import reconstruct as run
 from sensorfusion.view.picture import render_mesh, view_from_above, write_picture
 
@@ -45,7 +46,8 @@ def reconstruct(
 ) -> None:
     """Turn a recording into a mesh, a trajectory and a report.
 
-    Ctrl-C ends early, with whole files of what was seen until then.
+    The first Ctrl-C ends early, with whole files of what was seen until then; the second ends at
+    once.
 
     Parameters
     ----------
@@ -59,16 +61,31 @@ def reconstruct(
     """
     del config  # read by apply_config_file before the command runs
     opening = opening or SourceOptions()
-    make_folder(destination.out)
-    with only_our_output(), Watch("reconstruct") as watch:
-        result = run(
-            source,
-            settings,
-            driver=opening.driver,
-            options=opening.values,
-            poses=poses,
-            go_on=watch,
-        )
+    opening.check(source)
+    with only_our_output(), Watch("reconstruct", destination.out) as watch:
+
+        def go_on(done: int, total: int | None) -> bool:
+            if done == 1:
+                # Not before a frame was read: a mistyped source must leave nothing behind.
+                make_folder(destination.out)
+            return watch(done, total)
+
+        try:
+            result = run(
+                source,
+                settings,
+                driver=opening.driver,
+                options=opening.values,
+                poses=poses,
+                go_on=go_on,
+            )
+        except TrackingError as error:
+            if destination.out.is_dir():
+                with whole_file(destination.out / "report.json") as path:
+                    path.write_text(error.report_json, encoding="utf-8")
+            if watch.interrupted:
+                raise KeyboardInterrupt from None
+            raise
         result.save(destination.out)
         if destination.picture:
             upright = result.mesh.moved(result.T_up_world)
@@ -96,7 +113,10 @@ def _summarise(result: Reconstruction, out: Path) -> None:
         write_line(f"  note: {note}")
     write_line(f"  upright by {report['upright_by']}")
     if not report["mesh"]["triangles"]:
-        write_line("  no surface: too little depth within range; mesh.ply is empty")
+        write_line(
+            "  no surface, mesh.ply is empty: the depth may lie outside --near-m to --far-m, the "
+            "voxels may be too small or too large for it, or the intrinsics may be wrong"
+        )
     write_line(
         f"{report['mesh']['vertices']} vertices, {report['mesh']['triangles']} triangles in {out}"
     )
