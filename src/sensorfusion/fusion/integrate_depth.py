@@ -15,6 +15,7 @@ from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
 from sensorfusion.transform import RigidTransform
 
 _NO_COLOR = np.zeros((0, 4), np.uint8)
+_VOXELS_XYZ = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)[::-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,12 +118,12 @@ def integrate_depth(
     if T_world_camera.source != depth.camera.name:
         msg = f"{T_world_camera.name} cannot place a depth map of {depth.camera.name!r}"
         raise CoordinateSystemMismatchError(msg)
-    if not depth.metres.any():
-        return
     if not volume.own_kernels:
         _integrate_on_device(volume, depth, T_world_camera, colors)
         return
     keys = touched_blocks(volume, depth, T_world_camera)
+    if not keys.size:
+        return
     rows = volume.rows_of(keys)
     lookup = pinhole_lookup(depth.camera)
     views = volume.views
@@ -146,8 +147,7 @@ def integrate_depth(
 
 def _voxel_offsets(axes: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return where the 512 voxels of a block lie from its first, float32 (3, 512), x fastest."""
-    z, y, x = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)
-    return np.ascontiguousarray(axes @ np.stack([x, y, z])).astype(np.float32)
+    return np.ascontiguousarray(axes @ _VOXELS_XYZ, dtype=np.float32)
 
 
 def _integrate_on_device(
@@ -163,6 +163,8 @@ def _integrate_on_device(
     """
     import open3d as o3d
 
+    if not depth.metres.any():
+        return
     lookup = pinhole_lookup(depth.camera)
     shape = (int(lookup.size[1]), int(lookup.size[0]))
     metres = depth.metres
