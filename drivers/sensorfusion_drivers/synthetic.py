@@ -15,6 +15,7 @@ from sensorfusion.simulate.seen import surface_seen
 from sensorfusion.simulate.sensor import RgbdSensor, d435_rig
 from sensorfusion.sources.driver import Driver, Losses, SeekableFrameSource, Truth
 from sensorfusion.trajectory import Trajectory
+from sensorfusion.triangle_mesh import TriangleMesh
 
 _PREFIX = "synthetic:"
 _LOCATION = "synthetic:room"
@@ -108,9 +109,7 @@ class SyntheticDriver(Driver):
             If there is no such scene or an option is out of range.
         """
         _check(location, frames, seed, scale, speed)
-        if noise not in LIMITS_M:
-            msg = f"{location}: noise {noise!r}; expected one of {', '.join(LIMITS_M)}"
-            raise SourceError(msg)
+        _check_noise(location, noise)
         sensor = RgbdSensor(room(seed), d435_rig(scale))
         return SyntheticSource(sensor, hand_held(frames, seed=seed, speed=speed), noise, seed)
 
@@ -128,18 +127,18 @@ class SyntheticDriver(Driver):
 
         Takes the options of :meth:`open`; the mesh is cut to edges of 3 cm or less.
         """
-        with self.open(
-            location, frames=frames, noise=noise, seed=seed, scale=scale, speed=speed
-        ) as source:
-            # Pictures a tenth of a second apart see the same, so long motions skip some.
-            step = max(1, min(frames // 100, int(3 / speed)))
-            mesh = surface_seen(
-                room(seed).mesh,
-                source.rig.cameras["depth"],
-                source.trajectory.poses[::step],
-                limits_m=LIMITS_M[noise],
-            )
-            return Truth(source.trajectory, mesh)
+        _check(location, frames, seed, scale, speed)
+        _check_noise(location, noise)
+        trajectory = hand_held(frames, seed=seed, speed=speed)
+        # Pictures a tenth of a second apart see the same, so long motions skip some.
+        step = max(1, min(frames // 100, int(3 / speed)))
+
+        def seen() -> TriangleMesh:
+            camera = d435_rig(scale).cameras["depth"]
+            poses = trajectory.poses[::step]
+            return surface_seen(room(seed).mesh, camera, poses, limits_m=LIMITS_M[noise])
+
+        return Truth(trajectory, seen)
 
 
 def _check(location: str, frames: int, seed: int, scale: float, speed: float) -> None:
@@ -156,3 +155,10 @@ def _check(location: str, frames: int, seed: int, scale: float, speed: float) ->
         if not low <= value <= high:
             msg = f"{location}: {name} is {value}; expected {low} to {high}"
             raise SourceError(msg)
+
+
+def _check_noise(location: str, noise: str) -> None:
+    """Refuse a kind of noise that there is not."""
+    if noise not in LIMITS_M:
+        msg = f"{location}: noise {noise!r}; expected one of {', '.join(LIMITS_M)}"
+        raise SourceError(msg)

@@ -239,6 +239,10 @@ def test_the_truth_is_the_trajectory_that_the_source_shows(recording, source):
         assert np.array_equal(truth.matrices, shown.matrices)
 
 
+def test_every_stream_has_a_count_of_what_found_no_partner(source):
+    assert set(source.losses.unpaired) == set(source.rig.cameras)
+
+
 def test_a_source_may_be_closed_twice(recording):
     opened = open_source(recording.location, options=recording.options)
     opened.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sensorfusion.errors import SourceError
+from sensorfusion_drivers import synthetic
 from sensorfusion_drivers.synthetic import SyntheticDriver
 
 ROOM = "synthetic:room"
@@ -79,6 +80,29 @@ def test_the_truth_is_the_poses_and_the_surface_that_the_depth_lies_on():
     # Triangles cut by the margin of the picture or by a silhouette are kept or left whole.
     assert (distances_m < 1e-4).mean() > 0.98
     assert distances_m.max() < 0.03
+
+
+def test_true_poses_are_known_without_a_scene(monkeypatch):
+    def not_asked_for(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(synthetic, "room", not_asked_for)
+    truth = SyntheticDriver().truth(ROOM, frames=5)
+    assert len(truth.trajectory) == 5
+    with pytest.raises(AssertionError):
+        _ = truth.mesh
+
+
+def test_the_true_surface_is_made_once():
+    truth = SyntheticDriver().truth(ROOM, frames=1)
+    assert truth.mesh is truth.mesh
+
+
+def test_truth_refuses_what_cannot_be_simulated():
+    with pytest.raises(SourceError, match="noise 'loud'"):
+        SyntheticDriver().truth(ROOM, noise="loud")
+    with pytest.raises(SourceError, match="frames is 0"):
+        SyntheticDriver().truth(ROOM, frames=0)
 
 
 def test_down_is_down(source):

@@ -1,8 +1,9 @@
 """What a driver must offer: the Protocols of stage 1."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, Self, runtime_checkable
 
@@ -31,7 +32,8 @@ class Losses:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: the mesh is kept once it is made.
+@dataclass(frozen=True)
 class Truth:
     """What a location knows to be true, for evaluation.
 
@@ -39,12 +41,18 @@ class Truth:
     ----------
     trajectory : Trajectory or None
         ``T_world_camera`` of the depth camera.
-    mesh : TriangleMesh or None
-        The surface that the recording saw, in the same world.
+    make_mesh : callable or None
+        Returns the surface that the recording saw, in the same world; called once, when
+        :attr:`mesh` is first asked for, because it can take seconds.
     """
 
     trajectory: Trajectory | None = None
-    mesh: TriangleMesh | None = None
+    make_mesh: Callable[[], TriangleMesh] | None = None
+
+    @cached_property
+    def mesh(self) -> TriangleMesh | None:
+        """Return the surface that the recording saw, or None if that is not known."""
+        return None if self.make_mesh is None else self.make_mesh()
 
 
 class FrameSource(Protocol):
