@@ -154,3 +154,19 @@ def test_columns_of_large_values_stay_apart(files, capsys, tmp_path):
 def test_a_source_without_a_true_mesh_is_refused(files, capsys, tmp_path):
     assert cli.run(["evaluate", "mesh", files("truth.ply"), str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("sensorfusion: ")
+
+
+def test_consistency_of_a_simulated_sensor_is_within_half_a_percent(capsys):
+    options = ["-o", "frames=22", "-o", "scale=0.25", "-o", "noise=kinect"]
+    source = ["evaluate", "consistency", "synthetic:room", *options]
+    assert cli.run([*source, "--poses", "recording", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert set(values) == {"median_log_ratio", "spread_log_ratio", "pairs"}
+    assert values["pairs"] == 2
+    assert abs(values["median_log_ratio"]) < 0.005
+
+
+def test_too_few_frames_to_compare_are_a_sentence(capsys):
+    options = ["-o", "frames=5", "-o", "scale=0.25"]
+    assert cli.run(["evaluate", "consistency", "synthetic:room", *options]) == 1
+    assert "a longer recording is needed" in capsys.readouterr().err

@@ -30,7 +30,10 @@ _COMMANDS = {
     "reconstruct": ("reconstruct:reconstruct", "Turn a recording into a mesh."),
     "depth": ("depth:depth", "Write a recording's depth maps in metres."),
     "info": ("info:info", "Say what a recording holds."),
-    "evaluate": ("evaluate:app", "Measure a trajectory or a mesh against the truth."),
+    "evaluate": (
+        "evaluate:app",
+        "Measure a trajectory or a mesh against the truth, or depth over time.",
+    ),
     "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
     "doctor": ("doctor:doctor", "Check this installation."),
 }

@@ -21,6 +21,12 @@ from sensorfusion.triangle_mesh import TriangleMesh
 _MOST = 0.5
 
 app = App(name="evaluate")
+# By import path: it needs numba, which the others do not load.
+app.command(
+    "sensorfusion.cli.consistency:consistency",
+    name="consistency",
+    help="Measure whether depth means the same metres in every frame.",
+)
 
 Json = Annotated[bool, Parameter(negative=())]
 
