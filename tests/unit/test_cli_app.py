@@ -121,3 +121,11 @@ def test_a_missing_argument_is_wrong_usage(capsys):
 def test_a_missing_recording_is_exit_code_1(capsys):
     assert cli.run(["info", "/no/such/recording"]) == 1
     assert capsys.readouterr().err.startswith("sensorfusion: /no/such/recording: no such file")
+
+
+@pytest.mark.parametrize("command", ["reconstruct", "depth"])
+def test_help_says_what_each_ctrl_c_does(capsys, command):
+    assert cli.run([command, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The first Ctrl-C ends early" in said
+    assert "the second ends at once" in said

@@ -25,10 +25,15 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+_INTERRUPTION = """
+
+The first Ctrl-C ends early, with whole files of what was seen until then; the second ends at once.
+"""
+
 # Named by import path: `sensorfusion --help` loads none of them, nor Open3D, OpenCV and numba.
 _COMMANDS = {
-    "reconstruct": ("reconstruct:reconstruct", "Turn a recording into a mesh."),
-    "depth": ("depth:depth", "Write a recording's depth maps in metres."),
+    "reconstruct": ("reconstruct:reconstruct", "Turn a recording into a mesh." + _INTERRUPTION),
+    "depth": ("depth:depth", "Write a recording's depth maps in metres." + _INTERRUPTION),
     "info": ("info:info", "Say what a recording holds."),
     "evaluate": (
         "evaluate:app",

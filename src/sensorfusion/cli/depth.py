@@ -99,9 +99,6 @@ def depth(
 ) -> None:
     """Write a recording's depth maps in metres, with previews that share one range of colours.
 
-    The first Ctrl-C ends early, with whole files of what was seen until then; the second ends at
-    once.
-
     Parameters
     ----------
     source

@@ -46,9 +46,6 @@ def reconstruct(
 ) -> None:
     """Turn a recording into a mesh, a trajectory and a report.
 
-    The first Ctrl-C ends early, with whole files of what was seen until then; the second ends at
-    once.
-
     Parameters
     ----------
     source
