@@ -82,7 +82,7 @@ def reconstruct(
         If the source cannot be read, its depth cannot be metres, or no frame can be placed.
     """
     settings = settings or Settings()
-    report = Report(source if isinstance(source, str) else str(getattr(source, "location", source)))
+    report = Report(str(source) if isinstance(source, (str, Path)) else type(source).__name__)
     start = time.perf_counter()
     with opened_or_given(source, driver, options) as opened:
         given = _given_poses(opened, poses)
