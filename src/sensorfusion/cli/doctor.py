@@ -100,12 +100,12 @@ def _kernels() -> str:
     numba = _import("numba")
     try:
         # Where this is refused, every start would compile for half a minute.
-        compiled = numba.njit(cache=True)(_wanted_by_numba)
+        numba.njit(cache=True)(_wanted_by_numba)
     except RuntimeError as error:
         msg = f"compiled code can be kept nowhere ({error}); set NUMBA_CACHE_DIR to a folder"
         raise SensorFusionError(msg) from error
     _import("numba.np.ufunc.omppool")
-    return f"kept in {compiled.stats.cache_path}, {os.cpu_count()} processors"
+    return f"compiled code is kept between runs, {os.cpu_count()} processors"
 
 
 def _disk() -> str:
