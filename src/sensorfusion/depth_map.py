@@ -110,6 +110,13 @@ class DepthMap:
         """Return where there is depth, bool (H, W)."""
         return np.asarray(self.metres > 0)
 
+    def origins(self) -> NDArray[np.uint8]:
+        """Return :class:`Origin` of each pixel, uint8 (H, W), in an array of the caller's own."""
+        if self.origin is not None:
+            return np.array(self.origin, order="C")
+        # MEASURED is 1 and NO_RETURN 0, so the comparison is the origin already.
+        return np.greater(self.metres, 0, order="C").view(np.uint8)
+
 
 def _check_shape(what: str, shape: tuple[int, ...], camera: Camera) -> None:
     if shape != (camera.height, camera.width):

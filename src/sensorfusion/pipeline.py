@@ -33,11 +33,10 @@ from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.sources.registry import opened_or_given
-from sensorfusion.trajectory import Trajectory
+from sensorfusion.trajectory import SAME_TIME_NS, Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
-_POSE_TOLERANCE_NS = 20_000_000
 _FARTHEST_POSE_M = 10_000.0
 # A measurement at 1 m weighs 64, one at 2 m weighs 4, one beyond 2.8 m weighs 1: what is far has to
 # be seen three times.
@@ -102,7 +101,7 @@ def reconstruct(
         if opened.notes:
             report.facts["notes"] = list(opened.notes)
         # The recording's gravity holds in its own world, not in that of a foreign pose file.
-        own_world = poses == "recording" if mapper.is_given else mapper.keeps_world
+        own_world = mapper.keeps_world if given is None else given is opened.trajectory
         down_world = opened.down_world if own_world else None
     if not report.used:
         msg = (
@@ -188,7 +187,7 @@ class _Mapper:
         self._settings, self._rig, self._given = settings, source.rig, given
         self._recorded = source.trajectory
         self._tracker: RgbdTracker | None = None
-        self.is_given = self.keeps_world = given is not None
+        self.keeps_world = given is not None
         self.trajectory = Trajectory()
         self._last_ns = -(2**63)
         self._results: list[TrackingResult] = []
@@ -267,7 +266,7 @@ class _Mapper:
 
         A pose file names no camera: it is taken to be the one that measures depth.
         """
-        pose = poses.at(frame.timestamp_ns, tolerance_ns=_POSE_TOLERANCE_NS) if poses else None
+        pose = poses.at(frame.timestamp_ns, tolerance_ns=SAME_TIME_NS) if poses else None
         if pose is None:
             return None
         distance_m = float(np.abs(pose.translation_m).max())

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from sensorfusion.transform import RigidTransform
 
+SAME_TIME_NS = 20_000_000
+"""Poses this near in time are taken for those of one instant."""
 LARGEST_GAP_NS = 100_000_000
 """Poses farther apart than 0.1 s say too little of what a hand did between them."""
 

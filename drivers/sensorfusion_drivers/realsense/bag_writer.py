@@ -22,6 +22,7 @@ from sensorfusion.formats.whole_file import whole_file
 from sensorfusion.transform import quaternion_xyzw_from_rotation
 from sensorfusion_drivers.realsense.recorded import (
     CLOCK,
+    PLACES,
     Picture,
     RecordedDevice,
     unstorable_unit,
@@ -63,10 +64,7 @@ _TYPES: Final = {
         "uint32 x_offset\nuint32 y_offset\nuint32 height\nuint32 width\nbool do_rectify\n",
     ),
 }
-_STREAMS: Final = {
-    DEPTH: ("/device_0/sensor_0", "/device_0/sensor_0/Depth_0", "Depth", "mono16"),
-    COLOR: ("/device_0/sensor_1", "/device_0/sensor_1/Color_0", "Color", "rgb8"),
-}
+_ENCODINGS: Final = {DEPTH: "mono16", COLOR: "rgb8"}
 # ROS's earliest time that is not "none".
 _BEGIN_NS: Final = 1
 _HEADER_BYTES: Final = 4096
@@ -230,8 +228,8 @@ def _setup(device: RecordedDevice) -> Iterator[_Message]:
     for name, value in device.facts.items():
         yield "/device_0/info", "diagnostic_msgs/KeyValue", _text(name) + _text(value)
     for name, camera in device.rig.cameras.items():
-        sensor, base, title, encoding = _STREAMS[name]
-        info = _u32(device.rate_hz) + _text(encoding) + b"\0"
+        sensor, base, title = PLACES[name]
+        info = _u32(device.rate_hz) + _text(_ENCODINGS[name]) + b"\0"
         yield f"{base}/info", "realsense_msgs/StreamInfo", info
         yield f"{base}/info/camera_info", "sensor_msgs/CameraInfo", _camera_info(device, camera)
         yield f"{sensor}/info", "diagnostic_msgs/KeyValue", _text("Name") + _text(title)
@@ -242,7 +240,7 @@ def _setup(device: RecordedDevice) -> Iterator[_Message]:
         quaternion = quaternion_xyzw_from_rotation(matrix[:3, :3])
         transform = struct.pack("<7d", *matrix[:3, 3], *quaternion)
         yield f"{base}/tf/1", "geometry_msgs/Transform", transform
-    option = f"{_STREAMS[DEPTH][0]}/option/Depth_Units"
+    option = f"{PLACES[DEPTH][0]}/option/Depth_Units"
     yield f"{option}/value", "std_msgs/Float32", struct.pack("<f", device.unit_m)
     yield f"{option}/description", "std_msgs/String", _text("Metres per unit of depth")
 
@@ -268,7 +266,7 @@ def _image(
     timestamp_ns: int,
     pixels: NDArray[np.uint16] | NDArray[np.uint8],
 ) -> Iterator[_Message]:
-    base, encoding = _STREAMS[name][1], _STREAMS[name][3]
+    base, encoding = PLACES[name][1], _ENCODINGS[name]
     height, width = pixels.shape[:2]
     image = (
         struct.pack("<III", number, *divmod(timestamp_ns, 1_000_000_000))

@@ -19,6 +19,7 @@ from sensorfusion.formats.cdr import CdrWriter
 from sensorfusion.formats.whole_file import whole_file
 from sensorfusion_drivers.realsense.recorded import (
     CLOCK,
+    PLACES,
     Picture,
     RecordedDevice,
     unstorable_unit,
@@ -32,10 +33,7 @@ _SCHEMA: Final = (
     "timestamp INTEGER NOT NULL, data BLOB NOT NULL)",
     "CREATE INDEX timestamp_idx ON messages (timestamp ASC)",
 )
-_STREAMS: Final = {
-    DEPTH: ("/device_0/sensor_0", "/device_0/sensor_0/Depth_0", "Depth", "Z16"),
-    COLOR: ("/device_0/sensor_1", "/device_0/sensor_1/Color_0", "Color", "RGB8"),
-}
+_ENCODINGS: Final = {DEPTH: "Z16", COLOR: "RGB8"}
 _Message = tuple[str, str, bytes]
 
 
@@ -118,7 +116,7 @@ def _text(topic: str, text: str) -> _Message:
 def _setup(device: RecordedDevice) -> Iterator[_Message]:
     yield "/file_version", "std_msgs/msg/UInt32", CdrWriter().write("I", 4).message
     for name, camera in device.rig.cameras.items():
-        _, base, _, encoding = _STREAMS[name]
+        base, encoding = PLACES[name][1], _ENCODINGS[name]
         model, coefficients = device.lens(camera)
         yield _text(f"{base}/info", f"encoding={encoding};fps={device.rate_hz}")
         yield _text(
@@ -129,7 +127,7 @@ def _setup(device: RecordedDevice) -> Iterator[_Message]:
         )
     yield _text("/device_0/info", ";".join(f"{k}={v}" for k, v in device.facts.items()))
     for name in device.rig.cameras:
-        sensor, _, title, _ = _STREAMS[name]
+        sensor, _, title = PLACES[name]
         yield _text(f"{sensor}/info", f"Name={title}")
         # librealsense crashes over a sensor without this option.
         yield _text(f"{sensor}/option/Frames_Queue_Size/value", "16.000000")
@@ -144,7 +142,7 @@ def _transform(device: RecordedDevice, name: str) -> _Message:
     # Column by column.
     rotation = ",".join(f"{value:.6f}" for value in matrix[:3, :3].T.ravel())
     translation = ",".join(f"{value:.6f}" for value in matrix[:3, 3])
-    return _text(f"{_STREAMS[name][1]}/tf/ref_1", f"rotation={rotation};translation={translation}")
+    return _text(f"{PLACES[name][1]}/tf/ref_1", f"rotation={rotation};translation={translation}")
 
 
 def _metadata(device: RecordedDevice, name: str, number: int, timestamp_ns: int) -> _Message:
@@ -155,11 +153,11 @@ def _metadata(device: RecordedDevice, name: str, number: int, timestamp_ns: int)
     )
     if name == DEPTH:
         text += f"depth_units={device.unit_m:.6f};"
-    return _text(f"{_STREAMS[name][1]}/image/metadata", text)
+    return _text(f"{PLACES[name][1]}/image/metadata", text)
 
 
 def _header(name: str, arrival_ns: int) -> CdrWriter:
-    return CdrWriter().write("I", *divmod(arrival_ns, 1_000_000_000)).string(_STREAMS[name][2])
+    return CdrWriter().write("I", *divmod(arrival_ns, 1_000_000_000)).string(PLACES[name][2])
 
 
 def _raw_image(
@@ -168,7 +166,7 @@ def _raw_image(
     message = _header(name, arrival_ns).write("I", *pixels.shape[:2])
     message.string("mono16" if name == DEPTH else "rgb8").write("B", 0)
     message.write("I", pixels.strides[0]).sequence(pixels.tobytes())
-    return f"{_STREAMS[name][1]}/image/data", "sensor_msgs/msg/Image", message.message
+    return f"{PLACES[name][1]}/image/data", "sensor_msgs/msg/Image", message.message
 
 
 def _png_image(
@@ -188,5 +186,5 @@ def _png_image(
         ending, data = "compressedDepth", bytes(12) + data
     else:
         message.string("rgb8; png compressed bgr8")
-    topic = f"{_STREAMS[name][1]}/image/data/{ending}"
+    topic = f"{PLACES[name][1]}/image/data/{ending}"
     return topic, "sensor_msgs/msg/CompressedImage", message.sequence(data).message

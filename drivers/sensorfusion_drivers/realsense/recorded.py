@@ -17,6 +17,11 @@ Picture = tuple[int, NDArray[np.uint16] | None, NDArray[np.uint8] | None]
 """Time stamp in ns, depth (H, W), colour (H, W, 3) RGB; None where the recorder missed one."""
 
 CLOCK: Final = "Hardware Clock"
+# Sensor, base of the topics and title of each stream: the same in both containers.
+PLACES: Final = {
+    DEPTH: ("/device_0/sensor_0", "/device_0/sensor_0/Depth_0", "Depth"),
+    COLOR: ("/device_0/sensor_1", "/device_0/sensor_1/Color_0", "Color"),
+}
 _MODELS: Final = {
     "none": "Brown Conrady",
     "brown_conrady": "Brown Conrady",

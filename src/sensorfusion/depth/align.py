@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.depth import _align_kernels
 from sensorfusion.depth.filters import jump_tolerance
-from sensorfusion.depth_map import DepthMap, Origin
+from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform
@@ -46,14 +46,14 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
     source = depth.camera
     _check_chain(T_camera_depth, camera, source)
     if _same_view(T_camera_depth, camera, source):
-        return DepthMap(depth.metres, camera, depth.timestamp_ns, origin=_origin(depth))
+        return DepthMap(depth.metres, camera, depth.timestamp_ns, origin=depth.origins())
     footprint_px = (camera.fx / source.fx, camera.fy / source.fy)
     tolerance = jump_tolerance(source)
     layers = np.zeros((3, camera.height, camera.width), np.float32)
     given = np.ascontiguousarray(depth.metres)
     rays, view = rays_by_row(source), view_of(camera, T_camera_depth)
     _align_kernels.render(given, rays, view, footprint_px, tolerance, layers[:2])
-    _align_kernels.draw_points(given, _origin(depth), rays, view, layers[2])
+    _align_kernels.draw_points(given, depth.origins(), rays, view, layers[2])
     metres = np.empty((camera.height, camera.width), np.float32)
     origin = np.empty(metres.shape, np.uint8)
     _align_kernels.merge(layers, tolerance, metres, origin)
@@ -174,13 +174,6 @@ def _check_chain(T_target_source: RigidTransform, target: Camera, source: Camera
             f"{target.name!r}; expected T_{target.name}_{source.name}"
         )
         raise CoordinateSystemMismatchError(msg)
-
-
-def _origin(depth: DepthMap) -> NDArray[np.uint8]:
-    """Return where each pixel comes from, also for a map that does not say it."""
-    if depth.origin is not None:
-        return depth.origin
-    return np.where(depth.valid, np.uint8(Origin.MEASURED), np.uint8(Origin.NO_RETURN))
 
 
 def _same_view(T_target_source: RigidTransform, target: Camera, source: Camera) -> bool:

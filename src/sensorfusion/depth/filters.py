@@ -26,7 +26,7 @@ def limit_range(depth: DepthMap, near_m: float, far_m: float) -> DepthMap:
         float32 (H, W), metres along z of the same camera; what was removed is
         :attr:`Origin.TOO_NEAR` or :attr:`Origin.TOO_FAR`.
     """
-    metres, origin = np.empty_like(depth.metres), _origin(depth)
+    metres, origin = np.empty_like(depth.metres), depth.origins()
     values = np.ascontiguousarray(depth.metres).reshape(-1)
     _kernels.limit(values, near_m, far_m, metres.reshape(-1), origin.reshape(-1))
     return _replaced(depth, metres, origin)
@@ -59,7 +59,7 @@ def remove_flying_pixels(depth: DepthMap) -> DepthMap:
     """
     padded = np.zeros((depth.camera.height + 2, depth.camera.width + 2), np.float32)
     padded[1:-1, 1:-1] = depth.metres
-    metres, origin = np.empty(depth.metres.shape, np.float32), _origin(depth)
+    metres, origin = np.empty(depth.metres.shape, np.float32), depth.origins()
     slope, noise_per_m = jump_tolerance(depth.camera)
     _kernels.remove_flying(padded, slope, noise_per_m, metres, origin)
     return _replaced(depth, metres, origin)
@@ -80,14 +80,6 @@ def jump_tolerance(camera: Camera) -> tuple[float, float]:
     Both together: ``z * (slope + noise_per_m * z)`` metres.
     """
     return float(np.tan(_STEEPEST_RAD)) / min(camera.fx, camera.fy), _NOISE_PER_M
-
-
-def _origin(depth: DepthMap) -> NDArray[np.uint8]:
-    """Return a copy of the origin of every pixel, uint8 (H, W)."""
-    if depth.origin is not None:
-        return np.array(depth.origin, order="C")
-    # MEASURED is 1 and NO_RETURN 0, so the comparison is the origin already.
-    return np.greater(depth.metres, 0, order="C").view(np.uint8)
 
 
 def _replaced(depth: DepthMap, metres: NDArray[np.float32], origin: NDArray[np.uint8]) -> DepthMap:

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from sensorfusion.errors import EvaluationError
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
-from sensorfusion.trajectory import Trajectory
+from sensorfusion.trajectory import SAME_TIME_NS, Trajectory
 
-_TOLERANCE_NS = 20_000_000
 _FEWEST = 3
 
 
@@ -48,7 +47,7 @@ class TrajectoryError:
 
 
 def compare_trajectories(
-    estimate: Trajectory, truth: Trajectory, tolerance_ns: int = _TOLERANCE_NS
+    estimate: Trajectory, truth: Trajectory, tolerance_ns: int = SAME_TIME_NS
 ) -> TrajectoryError:
     """Measure an estimated trajectory against the true one.
 

@@ -4,10 +4,8 @@ import numpy as np
 
 from sensorfusion.errors import EvaluationError
 from sensorfusion.sources.synchronize import pair_by_time
-from sensorfusion.trajectory import Trajectory
+from sensorfusion.trajectory import SAME_TIME_NS, Trajectory
 from sensorfusion.transform import RigidTransform
-
-_TOLERANCE_NS = 20_000_000
 
 
 def fit_world(estimate: Trajectory, truth: Trajectory) -> RigidTransform:
@@ -35,11 +33,11 @@ def fit_world(estimate: Trajectory, truth: Trajectory) -> RigidTransform:
     ----------
     Hartley et al., "Rotation Averaging", IJCV 2013 (the chordal L2 mean).
     """
-    pairs = pair_by_time(estimate.timestamps_ns, truth.timestamps_ns, _TOLERANCE_NS)
+    pairs = pair_by_time(estimate.timestamps_ns, truth.timestamps_ns, SAME_TIME_NS)
     if not len(pairs):
         msg = (
             f"none of {len(estimate)} poses matches one of {len(truth)} true poses in time within "
-            f"{_TOLERANCE_NS / 1e6:g} ms; are both of one recording?"
+            f"{SAME_TIME_NS / 1e6:g} ms; are both of one recording?"
         )
         raise EvaluationError(msg)
     estimated, true = estimate.matrices[pairs[:, 0]], truth.matrices[pairs[:, 1]]

@@ -134,11 +134,10 @@ class DepthMapWriter:
 
             quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
             self._save(self._folder / "preview" / f"{index:06d}.jpg", preview[..., ::-1], quality)
-        valid = int(np.count_nonzero(depth.metres))
-        points = valid if points_in_image is None else points_in_image
-        self._entries.append(
-            _Entry(name, index, depth.timestamp_ns, points, _origin_counts(depth, valid))
-        )
+        points = points_in_image
+        if points is None:
+            points = int(np.count_nonzero(depth.metres))
+        self._entries.append(_Entry(name, index, depth.timestamp_ns, points, _origin_counts(depth)))
 
     def _pixels(self, index: int, depth: DepthMap) -> NDArray[np.uint16] | NDArray[np.float32]:
         if self._format == "tiff":
@@ -211,11 +210,7 @@ def _camera_json(camera: Camera) -> dict[str, Any]:
     }
 
 
-def _origin_counts(depth: DepthMap, valid: int) -> dict[str, int]:
+def _origin_counts(depth: DepthMap) -> dict[str, int]:
     """Return how many pixels come from where; those without any are left out."""
-    if depth.origin is None:
-        counts = {Origin.MEASURED: valid, Origin.NO_RETURN: depth.metres.size - valid}
-    else:
-        found = np.bincount(depth.origin.ravel(), minlength=len(Origin))
-        counts = {origin: int(found[origin]) for origin in Origin}
-    return {origin.name.lower(): count for origin, count in counts.items() if count}
+    found = np.bincount(depth.origins().ravel(), minlength=len(Origin))
+    return {origin.name.lower(): int(found[origin]) for origin in Origin if found[origin]}
