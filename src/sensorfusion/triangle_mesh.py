@@ -1,6 +1,6 @@
 """TriangleMesh: a surface as plain arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,28 +22,39 @@ class TriangleMesh:
         Unit vectors, out of the surface.
     colors : ndarray of uint8, shape (N, 3), or None
         Red, green, blue (sRGB).
+    sigma_m : ndarray of float32, shape (N,), or None
+        One standard deviation of the vertex's place along its normal, metres; 0 = unknown.
+    observations : ndarray of uint32, shape (N,), or None
+        How many frames measured the vertex.
 
     Raises
     ------
     ValueError
-        If a dtype or shape is another, a vertex is not finite or an index is out of range.
+        If a dtype or shape is another, a vertex is not finite, an index is out of range, or a
+        ``sigma_m`` is negative or not finite.
     """
 
     vertices: NDArray[np.float32]
     triangles: NDArray[np.int32]
     normals: NDArray[np.float32] | None = None
     colors: NDArray[np.uint8] | None = None
+    sigma_m: NDArray[np.float32] | None = None
+    observations: NDArray[np.uint32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.vertices)
-        for name, array, dtype, rows in (
-            ("vertices", self.vertices, np.float32, count),
-            ("triangles", self.triangles, np.int32, len(self.triangles)),
-            ("normals", self.normals, np.float32, count),
-            ("colors", self.colors, np.uint8, count),
+        for name, array, dtype, shape in (
+            ("vertices", self.vertices, np.float32, (count, 3)),
+            ("triangles", self.triangles, np.int32, (len(self.triangles), 3)),
+            ("normals", self.normals, np.float32, (count, 3)),
+            ("colors", self.colors, np.uint8, (count, 3)),
+            ("sigma_m", self.sigma_m, np.float32, (count,)),
+            ("observations", self.observations, np.uint32, (count,)),
         ):
-            if array is not None and (array.dtype != dtype or array.shape != (rows, 3)):
-                msg = f"mesh {name}: {array.dtype} {array.shape}; expected {dtype} {(rows, 3)}"
+            if array is not None and (array.dtype != dtype or array.shape != shape):
+                msg = (
+                    f"mesh {name}: {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}"
+                )
                 raise ValueError(msg)
         if not np.isfinite(self.vertices).all():
             msg = "mesh vertices hold NaN or infinity"
@@ -54,6 +65,11 @@ class TriangleMesh:
                 f"there are {count}"
             )
             raise ValueError(msg)
+        if self.sigma_m is not None and self.sigma_m.size:
+            smallest, largest = self.sigma_m.min(), self.sigma_m.max()
+            if not (smallest >= 0 and largest < np.inf):
+                msg = f"mesh sigma_m from {smallest} to {largest} m; expected finite, >= 0"
+                raise ValueError(msg)
 
     def moved(self, T_new_old: RigidTransform) -> "TriangleMesh":
         """Return the mesh in another coordinate system."""
@@ -61,4 +77,4 @@ class TriangleMesh:
         if normals is not None:
             normals = (normals @ T_new_old.rotation.T).astype(np.float32)
         vertices = T_new_old.apply(self.vertices).astype(np.float32)
-        return TriangleMesh(vertices, self.triangles, normals, self.colors)
+        return replace(self, vertices=vertices, normals=normals)

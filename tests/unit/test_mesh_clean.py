@@ -21,7 +21,15 @@ def pieces(*counts):
     stacked = np.vstack(vertices).astype(np.float32)
     colors = (np.arange(stacked.size).reshape(-1, 3) % 256).astype(np.uint8)
     normals = np.tile(np.float32([0, 0, 1]), (len(stacked), 1))
-    return TriangleMesh(stacked, np.vstack(triangles).astype(np.int32), normals, colors)
+    number = np.arange(len(stacked))
+    return TriangleMesh(
+        stacked,
+        np.vstack(triangles).astype(np.int32),
+        normals,
+        colors,
+        np.float32(0.001) * number.astype(np.float32),
+        number.astype(np.uint32),
+    )
 
 
 def grid(n=60):
@@ -36,7 +44,15 @@ def grid(n=60):
     vertices = np.stack([x, y, 0.05 * np.sin(6 * x)], axis=-1).reshape(-1, 3).astype(np.float32)
     colors = np.rint(np.stack([x, y, x * 0 + 0.5], axis=-1).reshape(-1, 3) * 255)
     normals = np.tile(np.float32([0, 0, 1]), (n * n, 1))
-    return TriangleMesh(vertices, triangles.astype(np.int32), normals, colors.astype(np.uint8))
+    # Each number belongs to one place: x grows with the sigma, y with the count.
+    return TriangleMesh(
+        vertices,
+        triangles.astype(np.int32),
+        normals,
+        colors.astype(np.uint8),
+        (0.001 + 0.01 * vertices[:, 0]).astype(np.float32),
+        np.rint(10_000 * vertices[:, 1]).astype(np.uint32),
+    )
 
 
 def test_a_piece_with_fewer_triangles_than_asked_is_removed_with_its_vertices():
@@ -46,6 +62,8 @@ def test_a_piece_with_fewer_triangles_than_asked_is_removed_with_its_vertices():
     np.testing.assert_array_equal(found.vertices, mesh.vertices[keep])
     np.testing.assert_array_equal(found.colors, mesh.colors[keep])
     np.testing.assert_array_equal(found.normals, mesh.normals[keep])
+    np.testing.assert_array_equal(found.sigma_m, mesh.sigma_m[keep])
+    np.testing.assert_array_equal(found.observations, keep)
     np.testing.assert_array_equal(
         found.vertices[found.triangles], mesh.vertices[mesh.triangles[np.r_[0:50, 59:69]]]
     )
@@ -89,11 +107,23 @@ def test_a_decimated_mesh_has_the_triangles_asked_for_and_keeps_its_shape_and_co
     np.testing.assert_allclose(np.linalg.norm(found.normals, axis=1), 1, atol=1e-6)
 
 
+def test_a_decimated_mesh_keeps_error_and_count_of_the_place():
+    mesh = grid()
+    found = decimate(mesh, 1000)
+    # The points of the grid are 1 / 59 m apart, and a corner is never farther off than that.
+    x, y = found.vertices[:, 0], found.vertices[:, 1]
+    np.testing.assert_allclose((found.sigma_m - 0.001) / 0.01, x, atol=1 / 59)
+    np.testing.assert_allclose(found.observations / 10_000.0, y, atol=1 / 59)
+    assert set(found.observations) <= set(mesh.observations)
+
+
 def test_decimating_twice_gives_equal_bytes():
     first, second = decimate(grid(), 500), decimate(grid(), 500)
     np.testing.assert_array_equal(first.vertices, second.vertices)
     np.testing.assert_array_equal(first.triangles, second.triangles)
     np.testing.assert_array_equal(first.colors, second.colors)
+    np.testing.assert_array_equal(first.sigma_m, second.sigma_m)
+    np.testing.assert_array_equal(first.observations, second.observations)
 
 
 def test_a_mesh_that_is_small_enough_is_left_alone():

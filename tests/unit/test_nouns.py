@@ -64,6 +64,39 @@ def test_a_mesh_whose_triangles_point_nowhere_is_refused():
         TriangleMesh(vertices, np.array([[0, 1, 3]], np.int32))
 
 
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ({"sigma_m": np.ones(2, np.float32)}, r"sigma_m: float32 \(2,\); expected float32 \(3,\)"),
+        ({"sigma_m": np.ones(3)}, "sigma_m: float64"),
+        ({"sigma_m": np.float32([0.1, -0.1, 0.1])}, "sigma_m from -0.1"),
+        ({"sigma_m": np.float32([0.1, np.nan, 0.1])}, "sigma_m from nan"),
+        ({"sigma_m": np.float32([0.1, np.inf, 0.1])}, "expected finite"),
+        ({"observations": np.ones(3, np.int32)}, "expected uint32"),
+        ({"observations": np.ones((3, 1), np.uint32)}, "observations: uint32"),
+    ],
+)
+def test_error_and_count_of_a_vertex_are_one_sound_number_each(layers, reason):
+    with pytest.raises(ValueError, match=reason):
+        TriangleMesh(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32), **layers)
+
+
+def test_a_mesh_that_moves_keeps_colours_errors_and_counts():
+    vertices = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    mesh = TriangleMesh(
+        vertices,
+        np.int32([[0, 1, 2]]),
+        vertices,
+        np.uint8([[1, 2, 3]] * 3),
+        np.float32([0.001, 0.002, 0.0]),
+        np.uint32([7, 70_000, 0]),
+    )
+    found = mesh.moved(shifted("map", "world", 2.0))
+    np.testing.assert_array_equal(found.vertices, vertices + np.float32([2, 0, 0]))
+    for name in ("triangles", "normals", "colors", "sigma_m", "observations"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(mesh, name))
+
+
 def test_time_must_increase_along_a_trajectory():
     poses = [shifted("world", "camera", 0.0)] * 2
     with pytest.raises(ValueError, match="follows"):
