@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CalibrationError
+from sensorfusion.noise import DepthNoise
 from sensorfusion.transform import RigidTransform
 
 
@@ -18,24 +19,36 @@ class Rig:
         By name; the name is also that of the coordinate system.
     transforms : tuple of RigidTransform
         A tree (or more) of ``T_a_b`` over the names; directions are free.
+    depth_noise : mapping of str to DepthNoise
+        Of the cameras that measure depth, as far as it is known; see :meth:`noise_of`.
 
     Raises
     ------
     CalibrationError
-        If a key is not its camera's name, or the transforms leave a camera unconnected.
+        If a key is not its camera's name, noise belongs to no camera, or the transforms leave a
+        camera unconnected.
     """
 
     cameras: Mapping[str, Camera]
     transforms: tuple[RigidTransform, ...] = field(default=())
+    depth_noise: Mapping[str, DepthNoise] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, camera in self.cameras.items():
             if name != camera.name:
                 msg = f"rig: camera {camera.name!r} stands under the name {name!r}"
                 raise CalibrationError(msg)
+        for name in self.depth_noise:
+            if name not in self.cameras:
+                msg = f"rig: depth noise of {name!r}; there are {', '.join(self.cameras) or 'none'}"
+                raise CalibrationError(msg)
         names = list(self.cameras)
         for name in names[1:]:
             self.transform(names[0], name)
+
+    def noise_of(self, camera: str) -> DepthNoise:
+        """Return the depth noise of a camera, :meth:`DepthNoise.unknown` where none is given."""
+        return self.depth_noise.get(camera, DepthNoise.unknown())
 
     def transform(self, target: str, source: str) -> RigidTransform:
         """Return ``T_target_source``, chained over the rig's transforms.

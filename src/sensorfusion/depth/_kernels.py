@@ -3,6 +3,7 @@
 Loops over a row are short functions without branches, so that LLVM vectorises them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,47 @@ def _jumps(z: float, near: float, far: float) -> bool:
 @njit(**_OPTIONS)
 def _supports(z: float, near: float, far: float) -> int:
     return np.int32(1) if (z >= near) & (z <= far) else np.int32(0)
+
+
+@njit(**_OPTIONS)
+def uncertainty(metres: Array, along: Array, step: int, across: Array, out: Array) -> None:
+    """Write one standard deviation of ``metres`` float32 (H, W) to ``out``; 0 without depth.
+
+    ``along`` float32 (3,): of z, as a polynomial of z, constant first. ``across`` float32 (2,):
+    standard deviation of the ray over ``step``, and the largest change of z over ``step`` pixels
+    by z.
+    """
+    height, width = metres.shape
+    # Rims of no depth, so that a row needs no branch at its ends.
+    line = np.zeros(width + 2 * step, F32)
+    nothing = np.zeros(width, F32)
+    for v in range(height):
+        line[step : step + width] = metres[v]
+        above = metres[v - step] if v >= step else nothing
+        below = metres[v + step] if v + step < height else nothing
+        _uncertainty_row(
+            (metres[v], line[:width], line[2 * step :], above, below),
+            (along[0], along[1], along[2], across[0], across[1]),
+            out[v],
+        )
+
+
+@njit(**_OPTIONS)
+def _uncertainty_row(rows: tuple[Array, ...], numbers: tuple[float, ...], out: Array) -> None:
+    here, left, right, above, below = rows
+    constant, linear, quadratic, lateral, steepest = numbers
+    for u in range(out.shape[0]):
+        z = here[u]
+        largest = steepest * z
+        across = min(_rise(left[u], z, largest), _rise(right[u], z, largest))
+        down = min(_rise(above[u], z, largest), _rise(below[u], z, largest))
+        along = constant + z * (linear + z * quadratic)
+        variance = along * along + lateral * lateral * (across * across + down * down)
+        out[u] = math.sqrt(variance) if z > F32(0) else F32(0)
+
+
+@njit(**_OPTIONS)
+def _rise(other: float, z: float, largest: float) -> float:
+    """Return how far a neighbour's depth differs, at most ``largest``; that if it has none."""
+    rise = min(abs(other - z), largest)
+    return rise if other > F32(0) else largest
