@@ -1,4 +1,4 @@
-"""Rig: the cameras of a device and how they sit to each other."""
+"""Rig: the cameras and inertial sensors of a device and how they sit to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from sensorfusion.transform import RigidTransform
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """Cameras, and the transforms that connect their coordinate systems.
+    """Cameras and inertial sensors, and the transforms that connect their coordinate systems.
 
     Attributes
     ----------
@@ -21,17 +21,20 @@ class Rig:
         A tree (or more) of ``T_a_b`` over the names; directions are free.
     depth_noise : mapping of str to DepthNoise
         Of the cameras that measure depth, as far as it is known; see :meth:`noise_of`.
+    imus : tuple of str
+        Coordinate systems of the inertial sensors.
 
     Raises
     ------
     CalibrationError
-        If a key is not its camera's name, noise belongs to no camera, or the transforms leave a
-        camera unconnected.
+        If a key is not its camera's name, noise belongs to no camera, two sensors share a name,
+        or the transforms leave a sensor unconnected.
     """
 
     cameras: Mapping[str, Camera]
     transforms: tuple[RigidTransform, ...] = field(default=())
     depth_noise: Mapping[str, DepthNoise] = field(default_factory=dict)
+    imus: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, camera in self.cameras.items():
@@ -42,7 +45,10 @@ class Rig:
             if name not in self.cameras:
                 msg = f"rig: depth noise of {name!r}; there are {', '.join(self.cameras) or 'none'}"
                 raise CalibrationError(msg)
-        names = list(self.cameras)
+        names = [*self.cameras, *self.imus]
+        if len(set(names)) < len(names):
+            msg = f"rig: sensors are named {', '.join(names)}; expected each name once"
+            raise CalibrationError(msg)
         for name in names[1:]:
             self.transform(names[0], name)
 

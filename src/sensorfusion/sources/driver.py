@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.frame import Frame, Sample
+from sensorfusion.imu import ImuSamples
 from sensorfusion.rig import Rig
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.triangle_mesh import TriangleMesh
@@ -59,12 +60,14 @@ class FrameSource(Protocol):
     """An open recording or camera: frames in order of time."""
 
     rig: Rig
-    """Cameras and the transforms between them, known as soon as the source is open."""
+    """Sensors and the transforms between them, known as soon as the source is open."""
     trajectory: Trajectory | None
     """Poses that the recording holds, ``T_world_camera`` of the depth camera, or None."""
     down_world: NDArray[np.float64] | None
     """Unit vector (3,) that points down in the world of ``trajectory``, or None."""
     losses: Losses
+    imu: ImuSamples | None = None
+    """All that the recording's inertial sensor measured (``rig.imus`` names it), or None."""
     metadata: Mapping[str, str] = MappingProxyType({})
     """What the recording says about the device: name, serial number, firmware."""
     notes: tuple[str, ...] = ()
