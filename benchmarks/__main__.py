@@ -1,5 +1,8 @@
 """Speeds and memory, each in a process of its own: ``./run bench [NAME ...]``.
 
+``./run bench rgbd|fusion|standard [OPTION ...]`` runs one of the comparisons with others, which
+take longer; ``--help`` behind the name says what they can do.
+
 Figures depend on the machine and on what else runs on it; compare only those taken side by side.
 """
 
@@ -78,11 +81,18 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 }
 
 
+COMPARISONS = ("rgbd", "fusion", "standard")
+
+
 def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all; return the exit code."""
+    """Run the named benchmarks, or all but the comparisons; return the exit code."""
+    if names and names[0] in COMPARISONS:
+        script = Path(__file__).with_name(f"{names[0]}.py")
+        return subprocess.run([sys.executable, str(script), *names[1:]], check=False).returncode
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+        known = ", ".join((*BENCHMARKS, *COMPARISONS))
+        print(f"no benchmark {', '.join(unknown)}; there are {known}")
         return 2
     for name in names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name]()}", flush=True)
