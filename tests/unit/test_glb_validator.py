@@ -24,7 +24,7 @@ def report(glb):
     return json.loads(done.stdout)
 
 
-def wave(colors):
+def wave(colors, *, measured=False):
     """A surface with odd counts, so that nothing is aligned by chance."""
     x, y = np.meshgrid(np.linspace(-1, 1, 33), np.linspace(0, 2, 21))
     vertices = np.stack([x, y, np.sin(3 * x) * y / 7], axis=-1).reshape(-1, 3)
@@ -40,12 +40,15 @@ def wave(colors):
         vertices.astype(np.float32),
         triangles.astype(np.int32),
         colors=generator.integers(0, 256, vertices.shape).astype(np.uint8) if colors else None,
+        sigma_m=generator.random(len(vertices), np.float32) if measured else None,
+        observations=generator.integers(0, 70_000, len(vertices), np.uint32) if measured else None,
     )
 
 
+@pytest.mark.parametrize("measured", [True, False])
 @pytest.mark.parametrize("colors", [True, False])
-def test_the_khronos_validator_finds_neither_errors_nor_warnings(tmp_path, colors):
-    write_mesh(tmp_path / "a.glb", wave(colors))
+def test_the_khronos_validator_finds_neither_errors_nor_warnings(tmp_path, colors, measured):
+    write_mesh(tmp_path / "a.glb", wave(colors, measured=measured))
     issues = report(tmp_path / "a.glb")["issues"]
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
 

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,12 @@ TETRAHEDRON = TriangleMesh(
     np.array([[0, 128, 255], [255, 0, 0], [10, 20, 30], [1, 2, 3]], dtype=np.uint8),
 )
 BARE = TriangleMesh(TETRAHEDRON.vertices, TETRAHEDRON.triangles)
+# 70000 does not fit 16 bits, 16777217 not the 24 of a float32.
+MEASURED = replace(
+    TETRAHEDRON,
+    sigma_m=np.float32([0.00125, 0.1, 0, 3e-7]),
+    observations=np.uint32([0, 1, 70_000, 16_777_217]),
+)
 ASCII_SQUARE = """ply
 format ascii 1.0
 comment by hand
@@ -70,17 +77,74 @@ def test_a_mesh_without_normals_and_colours_has_none_when_it_comes_back(tmp_path
     assert len(found.triangles) == 4
 
 
+def test_error_and_count_of_each_vertex_come_back_equal_from_a_ply_file(tmp_path):
+    write_mesh(tmp_path / "a.ply", MEASURED)
+    found = read_mesh(tmp_path / "a.ply")
+    for name in ("sigma_m", "observations"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(MEASURED, name))
+        assert getattr(found, name).dtype == getattr(MEASURED, name).dtype
+    header = (tmp_path / "a.ply").read_bytes().split(b"element face")[0].decode().splitlines()
+    assert header[-3:] == [
+        "property uchar blue",
+        "property float sigma_m",
+        "property uint observations",
+    ]
+
+
+def test_a_mesh_that_nobody_measured_has_neither_error_nor_count_when_it_comes_back(tmp_path):
+    write_mesh(tmp_path / "a.ply", TETRAHEDRON)
+    found = read_mesh(tmp_path / "a.ply")
+    assert found.sigma_m is None
+    assert found.observations is None
+
+
+def measured_square(path, sigma_m, observations):
+    """A text mesh as another program may write it back: everything double."""
+    changes = [
+        ("element face", "property double sigma_m\nproperty double observations\nelement face"),
+        ("255 0 0\n", f"255 0 0 {sigma_m} {observations}\n"),
+        ("0 255 0\n", "0 255 0 0.002 8\n"),
+        ("0 0 255\n", "0 0 255 0.004 9\n"),
+        ("1 1 1\n", "1 1 1 0 0\n"),
+    ]
+    return square(path, *changes)
+
+
+def test_error_and_count_are_read_in_any_number_type(tmp_path):
+    found = read_mesh(measured_square(tmp_path / "a.ply", 0.001, 7))
+    np.testing.assert_array_equal(found.sigma_m, np.float32([0.001, 0.002, 0.004, 0]))
+    np.testing.assert_array_equal(found.observations, np.uint32([7, 8, 9, 0]))
+
+
+@pytest.mark.parametrize(
+    ("sigma_m", "observations", "reason"),
+    [
+        ("-0.001", "7", "a sigma_m of -0.001; expected finite metres"),
+        ("nan", "7", "a sigma_m of nan"),
+        ("1e300", "7", "a sigma_m of inf"),
+        ("0.001", "-1", "observations of -1.0; expected a count of frames"),
+        ("0.001", "2.5", "observations of 2.5"),
+        ("0.001", "4294967296", "observations of 4294967296.0"),
+        ("0.001", "nan", "observations of nan"),
+    ],
+)
+def test_an_error_or_count_that_cannot_be_is_refused(tmp_path, sigma_m, observations, reason):
+    with pytest.raises(CorruptRecordingError, match=reason):
+        read_mesh(measured_square(tmp_path / "a.ply", sigma_m, observations))
+
+
 def test_an_empty_mesh_is_a_ply_file_too(tmp_path):
     empty = TriangleMesh(np.empty((0, 3), np.float32), np.empty((0, 3), np.int32))
     write_mesh(tmp_path / "a.ply", empty)
     assert len(read_mesh(tmp_path / "a.ply").triangles) == 0
 
 
+@pytest.mark.parametrize("mesh", [TETRAHEDRON, MEASURED])
 @pytest.mark.parametrize("suffix", ["ply", "obj", "stl"])
-def test_another_program_reads_the_same_mesh(tmp_path, suffix):
+def test_another_program_reads_the_same_mesh(tmp_path, suffix, mesh):
     import open3d
 
-    write_mesh(tmp_path / f"a.{suffix}", TETRAHEDRON)
+    write_mesh(tmp_path / f"a.{suffix}", mesh)
     found = open3d.io.read_triangle_mesh(str(tmp_path / f"a.{suffix}"))
     corners = np.asarray(found.vertices)[np.asarray(found.triangles)]
     expected = TETRAHEDRON.vertices[TETRAHEDRON.triangles]
@@ -103,8 +167,8 @@ def test_an_stl_triangle_points_out_by_its_right_hand(tmp_path):
 
 def test_equal_meshes_give_equal_bytes(tmp_path):
     for suffix in ("ply", "obj", "stl", "glb"):
-        write_mesh(tmp_path / f"a.{suffix}", TETRAHEDRON)
-        write_mesh(tmp_path / f"b.{suffix}", TETRAHEDRON)
+        write_mesh(tmp_path / f"a.{suffix}", MEASURED)
+        write_mesh(tmp_path / f"b.{suffix}", MEASURED)
         first, second = ((tmp_path / f"{n}.{suffix}").read_bytes() for n in "ab")
         assert first == second
 
@@ -200,6 +264,24 @@ def test_a_mesh_without_colours_is_lit_in_a_glb_file(tmp_path):
     assert "extensionsUsed" not in document
 
 
+def test_a_glb_file_carries_error_and_count_of_each_vertex(tmp_path):
+    write_mesh(tmp_path / "a.glb", MEASURED)
+    document, arrays = read_glb(tmp_path / "a.glb")
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    assert list(attributes) == ["POSITION", "COLOR_0", "_SIGMA_M", "_OBSERVATIONS"]
+    np.testing.assert_array_equal(arrays[attributes["_SIGMA_M"]][:, 0], MEASURED.sigma_m)
+    # A float32 has 24 bits: the largest count comes back as its even neighbour.
+    counts = arrays[attributes["_OBSERVATIONS"]][:, 0]
+    np.testing.assert_array_equal(counts, [0, 1, 70_000, 16_777_216])
+
+
+def test_a_glb_file_without_colours_carries_the_error_too(tmp_path):
+    write_mesh(tmp_path / "a.glb", replace(BARE, sigma_m=MEASURED.sigma_m))
+    document, arrays = read_glb(tmp_path / "a.glb")
+    assert document["meshes"][0]["primitives"][0]["attributes"] == {"POSITION": 1, "_SIGMA_M": 2}
+    np.testing.assert_array_equal(arrays[2][:, 0], MEASURED.sigma_m)
+
+
 def test_a_glb_file_cannot_be_empty(tmp_path):
     empty = TriangleMesh(np.empty((0, 3), np.float32), np.empty((0, 3), np.int32))
     with pytest.raises(OutputError, match="no triangles"):
@@ -275,7 +357,7 @@ def test_a_missing_file_and_a_folder_are_refused_in_a_sentence(tmp_path):
 
 
 def test_no_cut_and_no_flipped_byte_of_a_ply_file_crashes_the_reader(tmp_path):
-    write_mesh(tmp_path / "a.ply", TETRAHEDRON)
+    write_mesh(tmp_path / "a.ply", MEASURED)
     whole = (tmp_path / "a.ply").read_bytes()
     path = tmp_path / "b.ply"
     for cut in range(len(whole)):

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,16 @@ from sensorfusion.triangle_mesh import TriangleMesh
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _FLOAT, _UNSIGNED_SHORT, _UNSIGNED_INT = 5126, 5123, 5125
 _VERTICES, _INDICES = 34962, 34963
+_COLOR = "COLOR_0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One array of the file: its name among the attributes, what describes it, its bytes."""
+
+    attribute: str
+    accessor: dict[str, Any]
+    data: bytes
 
 
 def encode_glb(mesh_z_up: TriangleMesh) -> Iterator[bytes]:
@@ -23,6 +34,11 @@ def encode_glb(mesh_z_up: TriangleMesh) -> Iterator[bytes]:
     Colours are shown as they were seen, without lamps of the viewer: unlit, stored linear as
     the format demands (16 bits, so that no dark sRGB step is lost), both sides visible. A mesh
     without colours is lit instead, with flat shading by the viewer.
+
+    Where the mesh has them, vertices carry the attributes ``_SIGMA_M`` (metres) and
+    ``_OBSERVATIONS``, both FLOAT scalars: the format begins names of its users' own with an
+    underscore, allows no UNSIGNED_INT in a vertex and wants each vertex aligned to 4 bytes, and
+    a float holds every count up to 2^24 exactly.
 
     Parameters
     ----------
@@ -36,25 +52,22 @@ def encode_glb(mesh_z_up: TriangleMesh) -> Iterator[bytes]:
 
     References
     ----------
-    Khronos, "glTF 2.0 Specification", sections 3.4, 3.7.2.1 and 4.4; KHR_materials_unlit.
+    Khronos, "glTF 2.0 Specification", sections 3.4, 3.6.2.4, 3.7.2.1 and 4.4; KHR_materials_unlit.
     IEC 61966-2-1 (sRGB).
     """
     if not len(mesh_z_up.triangles):
         msg = "the mesh has no triangles, and a GLB file cannot hold an empty mesh; write a PLY"
         raise OutputError(msg)
-    positions = (mesh_z_up.vertices[:, [0, 2, 1]] * (1, 1, -1)).astype("<f4")
-    parts = [mesh_z_up.triangles.astype("<u4").tobytes(), positions.tobytes()]
-    if mesh_z_up.colors is not None:
-        parts.append(_linear(mesh_z_up.colors).tobytes())
-    text = json.dumps(_document(mesh_z_up, positions, parts), separators=(",", ":")).encode()
+    parts = _parts(mesh_z_up)
+    text = json.dumps(_document(parts), separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     # Every part is a multiple of 4 bytes by its types, so the binary chunk needs no padding.
-    size = sum(map(len, parts))
+    size = sum(len(part.data) for part in parts)
     yield struct.pack("<III", _MAGIC, _VERSION, 12 + 8 + len(text) + 8 + size)
     yield struct.pack("<II", len(text), _JSON)
     yield text
     yield struct.pack("<II", size, _BIN)
-    yield from parts
+    yield from (part.data for part in parts)
 
 
 def count_glb(path: Path) -> tuple[int, int]:
@@ -77,50 +90,57 @@ def _linear(colors: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return rgba
 
 
-def _document(
-    mesh: TriangleMesh, positions: NDArray[np.float32], parts: list[bytes]
-) -> dict[str, Any]:
-    accessors: list[dict[str, Any]] = [
-        {"componentType": _UNSIGNED_INT, "type": "SCALAR", "count": mesh.triangles.size},
-        {
-            "componentType": _FLOAT,
-            "type": "VEC3",
-            "count": len(positions),
-            "min": positions.min(axis=0).tolist(),
-            "max": positions.max(axis=0).tolist(),
-        },
-        {
-            "componentType": _UNSIGNED_SHORT,
-            "type": "VEC4",
-            "normalized": True,
-            "count": len(positions),
-        },
-    ][: len(parts)]
+def _parts(mesh: TriangleMesh) -> list[_Part]:
+    """Return the arrays of the file: indices, then positions, then the other attributes."""
+    count = len(mesh.vertices)
+    positions = (mesh.vertices[:, [0, 2, 1]] * (1, 1, -1)).astype("<f4")
+    corners = {"componentType": _UNSIGNED_INT, "type": "SCALAR", "count": mesh.triangles.size}
+    scalar = {"componentType": _FLOAT, "type": "SCALAR", "count": count}
+    place = {
+        "componentType": _FLOAT,
+        "type": "VEC3",
+        "count": count,
+        "min": positions.min(axis=0).tolist(),
+        "max": positions.max(axis=0).tolist(),
+    }
+    rgba = {"componentType": _UNSIGNED_SHORT, "type": "VEC4", "normalized": True, "count": count}
+    parts = [
+        _Part("", corners, mesh.triangles.astype("<u4").tobytes()),
+        _Part("POSITION", place, positions.tobytes()),
+    ]
+    if mesh.colors is not None:
+        parts.append(_Part(_COLOR, rgba, _linear(mesh.colors).tobytes()))
+    for name, layer in (("_SIGMA_M", mesh.sigma_m), ("_OBSERVATIONS", mesh.observations)):
+        if layer is not None:
+            parts.append(_Part(name, scalar, layer.astype("<f4").tobytes()))
+    return parts
+
+
+def _document(parts: list[_Part]) -> dict[str, Any]:
+    attributes = {part.attribute: i for i, part in enumerate(parts) if part.attribute}
     material: dict[str, Any] = {
         "doubleSided": True,
         "pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 1},
     }
-    attributes = {"POSITION": 1}
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "sensorfusion"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "mesh"}],
     }
-    if mesh.colors is not None:
-        attributes["COLOR_0"] = 2
+    if _COLOR in attributes:
         material["extensions"] = {"KHR_materials_unlit": {}}
         document["extensionsUsed"] = ["KHR_materials_unlit"]
-    starts = np.cumsum([0, *map(len, parts)]).tolist()
+    starts = np.cumsum([0, *(len(part.data) for part in parts)]).tolist()
     return document | {
         "meshes": [{"primitives": [{"indices": 0, "attributes": attributes, "material": 0}]}],
         "materials": [material],
-        "accessors": [a | {"bufferView": i} for i, a in enumerate(accessors)],
+        "accessors": [part.accessor | {"bufferView": i} for i, part in enumerate(parts)],
         "bufferViews": [
             {
                 "buffer": 0,
                 "byteOffset": starts[i],
-                "byteLength": len(part),
+                "byteLength": len(part.data),
                 "target": _VERTICES if i else _INDICES,
             }
             for i, part in enumerate(parts)

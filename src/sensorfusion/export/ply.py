@@ -15,12 +15,16 @@ _FACE = np.dtype([("count", "u1"), ("vertices", "<i4", 3)])
 _POSITION = ("x", "y", "z")
 _NORMAL = ("nx", "ny", "nz")
 _COLOR = ("red", "green", "blue")
+_SIGMA, _OBSERVATIONS = "sigma_m", "observations"
+_TYPES = {np.dtype(np.float32): "float", np.dtype(np.uint8): "uchar", np.dtype(np.uint32): "uint"}
 
 
 def encode_ply(mesh: TriangleMesh) -> Iterator[bytes]:
     """Yield the parts of a binary little-endian PLY file.
 
-    Vertices and normals are float32 (metres), colours uchar, indices int32.
+    Vertices and normals are float32 (metres), colours uchar, indices int32. Behind them stand
+    ``sigma_m`` (float, metres) and ``observations`` (uint) where the mesh has them; readers that
+    do not know a property pass over it.
 
     References
     ----------
@@ -34,9 +38,12 @@ def encode_ply(mesh: TriangleMesh) -> Iterator[bytes]:
     ):
         if array is not None:
             columns |= {name: array[:, axis] for axis, name in enumerate(names)}
+    for name, layer in ((_SIGMA, mesh.sigma_m), (_OBSERVATIONS, mesh.observations)):
+        if layer is not None:
+            columns[name] = layer
     lines = ["ply", "format binary_little_endian 1.0", "comment metres"]
     lines.append(f"element vertex {len(mesh.vertices)}")
-    lines += [f"property {'uchar' if n in _COLOR else 'float'} {n}" for n in columns]
+    lines += [f"property {_TYPES[column.dtype]} {name}" for name, column in columns.items()]
     lines.append(f"element face {len(mesh.triangles)}")
     lines += ["property list uchar int vertex_indices", "end_header", ""]
     yield "\n".join(lines).encode("ascii")
@@ -64,7 +71,8 @@ def read_mesh(path: Path | str) -> TriangleMesh:
     """Read a triangle mesh from a PLY file, text or binary, from any program.
 
     Polygons become triangle fans; elements other than vertices and faces are skipped; colours
-    are taken if they are 8 bits each.
+    are taken if they are 8 bits each. Vertex properties ``sigma_m`` and ``observations`` are
+    those that :func:`encode_ply` writes, in any number type.
 
     Parameters
     ----------
@@ -81,7 +89,8 @@ def read_mesh(path: Path | str) -> TriangleMesh:
         If the file cannot be read.
     CorruptRecordingError
         If it is no PLY file, data is missing or left over, an index is out of range, a vertex
-        is not finite or a face has fewer than three corners.
+        is not finite, a ``sigma_m`` is negative or not finite, an ``observations`` is no count,
+        or a face has fewer than three corners.
     UnsupportedRecordingError
         If it holds points without faces.
     """
@@ -102,7 +111,9 @@ def read_mesh(path: Path | str) -> TriangleMesh:
     if all(name in vertex for name in _COLOR):
         read = np.stack([np.asarray(vertex[name]) for name in _COLOR], axis=1)
         colors = read if read.dtype == np.uint8 else None
-    return TriangleMesh(vertices, _fans(faces, len(vertices), path), normals, colors)
+    triangles = _fans(faces, len(vertices), path)
+    sigma_m, observations = _sigma_m(vertex, path), _observations(vertex, path)
+    return TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations)
 
 
 def _columns(
@@ -114,6 +125,30 @@ def _columns(
     # A value too large for float32 becomes infinite, which the caller refuses.
     with np.errstate(over="ignore"):
         return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
+
+
+def _sigma_m(vertex: dict[str, PlyColumn], path: Path) -> NDArray[np.float32] | None:
+    column = vertex.get(_SIGMA)
+    if column is None or isinstance(column, PlyList):
+        return None
+    with np.errstate(over="ignore"):
+        sigma_m = np.ascontiguousarray(column, dtype=np.float32)
+    bad = ~((sigma_m >= 0) & (sigma_m < np.inf))
+    if bad.any():
+        raise _corrupt(path, f"a {_SIGMA} of {sigma_m[bad][0]:.6g}", "finite metres, 0 or more")
+    return sigma_m
+
+
+def _observations(vertex: dict[str, PlyColumn], path: Path) -> NDArray[np.uint32] | None:
+    column = vertex.get(_OBSERVATIONS)
+    if column is None or isinstance(column, PlyList):
+        return None
+    # Programs that edit meshes write such a property back as float or double.
+    values = np.asarray(column, dtype=np.float64)
+    bad = ~((values >= 0) & (values < 2**32) & (values == np.rint(values)))
+    if bad.any():
+        raise _corrupt(path, f"{_OBSERVATIONS} of {values[bad][0]}", "a count of frames")
+    return values.astype(np.uint32)
 
 
 def _fans(faces: PlyList, vertex_count: int, path: Path) -> NDArray[np.int32]:
