@@ -1,11 +1,19 @@
 """Every setting of the path: its unit, default and range."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from sensorfusion.errors import ConfigError
+from sensorfusion.noise import DepthNoise
+from sensorfusion.rig import Rig
+
+LARGEST_SIGMA_M = 0.03
+"""The default range ends where a sensor's standard deviation reaches this, metres."""
+
+_DEFAULT_FAR_M = (2.0, 6.0)
+_UNKNOWN_FAR_M = 4.0
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -28,19 +36,30 @@ class DepthSettings:
     ----------
     near_m : float
         Nearer measurements are ignored, metres.
-    far_m : float
-        Farther measurements are ignored, metres.
+    far_m : float or None
+        Farther measurements are ignored, metres. None: where the sensor's standard deviation
+        reaches 0.03 m, at least 2 m and at most 6 m; 4 m where its noise is unknown.
     flying_pixel_filter : bool
         Remove pixels that hang between a near edge and what is behind it.
     """
 
     near_m: Annotated[float, _short("depth", "near-m")] = 0.1
-    far_m: Annotated[float, _short("depth", "far-m")] = 4.0
+    far_m: Annotated[float | None, _short("depth", "far-m")] = None
     flying_pixel_filter: bool = True
 
     def __post_init__(self) -> None:
-        _check("depth.far_m", self.far_m, 0.05, 1000.0)
-        _check("depth.near_m", self.near_m, 0.0, self.far_m)
+        far_m = 1000.0 if self.far_m is None else self.far_m
+        _check("depth.far_m", far_m, 0.05, 1000.0)
+        _check("depth.near_m", self.near_m, 0.0, far_m)
+
+    def range_m(self, noise: DepthNoise) -> float:
+        """Return the z up to which measurements of a sensor are used, metres."""
+        if self.far_m is not None:
+            return self.far_m
+        if noise == DepthNoise.unknown():
+            return _UNKNOWN_FAR_M
+        nearest_m, farthest_m = _DEFAULT_FAR_M
+        return min(max(noise.range_m(LARGEST_SIGMA_M), nearest_m), farthest_m)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +174,19 @@ class Settings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+
+    def for_rig(self, rig: Rig) -> "Settings":
+        """Return the settings as used with a rig: what is left to the sensor is filled in.
+
+        ``depth.far_m`` becomes that of the sensor that reaches farthest, to a millimetre.
+
+        Raises
+        ------
+        ConfigError
+            If ``depth.near_m`` lies beyond it.
+        """
+        if self.depth.far_m is not None:
+            return self
+        noises = list(rig.depth_noise.values()) or [DepthNoise.unknown()]
+        far_m = round(max(map(self.depth.range_m, noises)), 3)
+        return replace(self, depth=replace(self.depth, far_m=far_m))

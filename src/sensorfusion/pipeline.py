@@ -80,10 +80,10 @@ def reconstruct(
     SensorFusionError
         If the source cannot be read, its depth cannot be metres, or no frame can be placed.
     """
-    settings = settings or Settings()
     report = Report(str(source) if isinstance(source, (str, Path)) else type(source).__name__)
     start = time.perf_counter()
     with opened_or_given(source, driver, options) as opened:
+        settings = (settings or Settings()).for_rig(opened.rig)
         given = _given_poses(opened, poses)
         mapper = _Mapper(opened, settings, given)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
@@ -156,7 +156,7 @@ def depth_maps(
         raise CalibrationError(msg)
 
     def measure(frame: Frame) -> tuple[Frame, DepthMap, int | None]:
-        depth = absolute_depth(frame, settings)
+        depth = absolute_depth(frame, settings, rig.noise_of(frame.sensor))
         if camera is None or camera == depth.camera.name:
             return frame, depth, None
         target, T_camera_depth = rig.cameras[camera], rig.transform(camera, depth.camera.name)
@@ -201,7 +201,7 @@ class _Mapper:
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""
-        depth = absolute_depth(frame, self._settings.depth)
+        depth = absolute_depth(frame, self._settings.depth, self._rig.noise_of(frame.sensor))
         colors = _colors(frame, depth, self._rig)
         observation = observe(depth, colors) if self._given is None else None
         return _Prepared(frame, depth, colors, observation)

@@ -109,11 +109,12 @@ def depth(
         How pixels without depth are filled: not at all.
     """
     del completion  # the only choice yet
-    opening, settings = opening or SourceOptions(), (kept or Kept()).settings
+    opening, kept = opening or SourceOptions(), kept or Kept()
+    settings = kept.settings
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
         # Not before the source is open: a mistyped one must leave nothing behind.
         make_folder(files.out)
-        near_m, far_m = _range(opened, settings)
+        near_m, far_m = _range(opened, kept)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         done, filled = 0, 0
         unit_m = files.metres_per_unit or _METRES_PER_UNIT
@@ -132,7 +133,7 @@ def depth(
     said = (
         f"previews from {near_m:g} m to {far_m:g} m"
         if filled
-        else f"all empty: no pixel has depth from {settings.near_m:g} m to {settings.far_m:g} m"
+        else f"all empty: no pixel has depth from {kept.near_m:g} m to {kept.far_m:g} m"
     )
     write_line(f"{done} depth maps in {files.out}, {said}")
     for reason, count in losses.dropped.items():
@@ -144,11 +145,13 @@ def depth(
         raise KeyboardInterrupt
 
 
-def _range(source: FrameSource, settings: DepthSettings) -> tuple[float, float]:
+def _range(source: FrameSource, kept: Kept) -> tuple[float, float]:
     """Return one range of depths for all previews."""
     if not isinstance(source, SeekableFrameSource) or not len(source):
         # What can be read only once has no look ahead: the range that is kept.
-        return settings.near_m, settings.far_m
+        return kept.near_m, kept.far_m
+    settings, rig = kept.settings, source.rig
+    frames = (source[index] for index in spread_indices(len(source)))
     return common_range(
-        absolute_depth(source[index], settings) for index in spread_indices(len(source))
+        absolute_depth(frame, settings, rig.noise_of(frame.sensor)) for frame in frames
     )

@@ -10,23 +10,30 @@ from sensorfusion.camera import ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.filters import limit_range, remove_flying_pixels
 from sensorfusion.depth.scale import FRAMES_CHECKED, check_scale, to_metres
+from sensorfusion.depth.uncertainty import with_uncertainty
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.frame import Frame
+from sensorfusion.noise import DepthNoise
 
 
-def absolute_depth(frame: Frame, settings: DepthSettings) -> DepthMap:
-    """Return what a frame measured as depth in metres, within range and without flying pixels.
+def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> DepthMap:
+    """Return what a frame measured as depth in metres, and how far each pixel may be off.
+
+    Within range, and without flying pixels.
 
     Parameters
     ----------
     frame : Frame
         Its measurement may be raw or in metres already.
     settings : DepthSettings
+    noise : DepthNoise
+        Of the measuring camera: ``rig.noise_of(frame.sensor)``.
 
     Returns
     -------
     DepthMap
-        float32 (H, W), metres along z of the measuring camera; ``origin`` says why a pixel is
+        float32 (H, W), metres along z of the measuring camera; ``sigma_m`` as
+        :func:`with_uncertainty` gives it, or as the source did; ``origin`` says why a pixel is
         empty.
 
     Raises
@@ -39,8 +46,10 @@ def absolute_depth(frame: Frame, settings: DepthSettings) -> DepthMap:
             depth = to_metres(frame.measurement)
         case DepthMap():
             depth = frame.measurement
-    depth = limit_range(_with_rays(depth), settings.near_m, settings.far_m)
-    return remove_flying_pixels(depth) if settings.flying_pixel_filter else depth
+    depth = limit_range(_with_rays(depth), settings.near_m, settings.range_m(noise))
+    if settings.flying_pixel_filter:
+        depth = remove_flying_pixels(depth)
+    return with_uncertainty(depth, noise)
 
 
 def _with_rays(depth: DepthMap) -> DepthMap:

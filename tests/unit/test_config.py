@@ -1,0 +1,55 @@
+"""The default range: as far as the sensor can be trusted."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+
+from sensorfusion.camera import Camera
+from sensorfusion.config import DepthSettings, Settings
+from sensorfusion.errors import ConfigError
+from sensorfusion.noise import DepthNoise
+from sensorfusion.rig import Rig
+
+CAMERAS = {"depth": Camera("depth", 64, 48, 60.0, 60.0, 31.5, 23.5)}
+
+
+def rig(noise):
+    return Rig(CAMERAS, depth_noise={"depth": noise})
+
+
+@pytest.mark.parametrize(
+    ("noise", "far_m"),
+    [
+        # 0.0012 + 0.0019 (z - 0.4)^2 = 0.03
+        (DepthNoise.structured_light(), 0.4 + math.sqrt(0.0288 / 0.0019)),
+        # 0.08 z^2 / (400 * 0.05) = 0.03
+        (DepthNoise.stereo(0.05, 400.0, 0.08), math.sqrt(7.5)),
+        (DepthNoise.stereo(0.018, 200.0, 0.08), 2.0),
+        (DepthNoise(name="exact", constant_m=1e-4), 6.0),
+        (DepthNoise.unknown(), 4.0),
+    ],
+)
+def test_the_default_range_ends_at_3_cm_of_noise_between_2_m_and_6_m(noise, far_m):
+    assert DepthSettings().range_m(noise) == pytest.approx(far_m)
+
+
+def test_a_range_that_is_given_holds_for_every_sensor():
+    assert DepthSettings(far_m=9.0).range_m(DepthNoise.structured_light()) == 9.0
+    settings = Settings(depth=DepthSettings(far_m=9.0))
+    assert settings.for_rig(rig(DepthNoise.structured_light())) == settings
+
+
+def test_settings_as_used_say_the_range():
+    used = Settings().for_rig(rig(DepthNoise.stereo(0.05, 400.0, 0.08)))
+    assert asdict(used)["depth"]["far_m"] == 2.739
+
+
+def test_a_rig_of_unknown_noise_reaches_4_m():
+    assert Settings().for_rig(Rig(CAMERAS)).depth.far_m == 4.0
+
+
+def test_a_nearest_depth_beyond_the_default_range_is_refused():
+    settings = Settings(depth=DepthSettings(near_m=5.0))
+    with pytest.raises(ConfigError, match=r"depth.near_m is 5.0; expected a value from 0.0 to 4.0"):
+        settings.for_rig(Rig(CAMERAS))
