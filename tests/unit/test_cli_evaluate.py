@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,36 @@ def test_columns_of_large_values_stay_apart(files, capsys, tmp_path):
     lines = capsys.readouterr().out.splitlines()
     assert re.search(r"mean  +[89]\d{7}\.\d\d mm  +\S+ mm$", lines[1])
     assert len({len(line) for line in lines}) == 1
+
+
+def shifted_with_errors(tmp_path, sigma_m):
+    """The box 15 mm along x: of its 8 corners, four are 15 mm off and four on a true edge."""
+    mesh = replace(box(), sigma_m=np.full(8, sigma_m, np.float32))
+    write_mesh(tmp_path / "stated.ply", mesh.moved(moved((0, 0, 0), (0.015, 0.0, 0.0))))
+
+
+def test_errors_are_measured_in_units_of_what_the_mesh_states(files, capsys, tmp_path):
+    shifted_with_errors(tmp_path, 0.010)
+    values = result(capsys, "mesh", files("stated.ply"), files("truth.ply"))
+    # Eight values 0 0 0 0 1.5 1.5 1.5 1.5: the 68th percentile lies among the upper four.
+    assert values["sigma"]["ratio_68"] == pytest.approx(1.5, rel=1e-4)
+    assert [b["count"] for b in values["sigma"]["bins"]] == [2, 2, 2, 1, 1]
+    for found in values["sigma"]["bins"]:
+        assert found["sigma_m"] == pytest.approx([0.010, 0.010], rel=1e-6)
+    assert cli.run(["evaluate", "mesh", files("stated.ply"), files("truth.ply")]) == 0
+    said = capsys.readouterr().out
+    assert "68 % of errors within 1.50 sigma; by sigma " in said
+    assert "(to 10.00 mm)" in said
+
+
+def test_a_mesh_that_states_no_error_is_measured_without(files, capsys):
+    assert "sigma" not in result(capsys, "mesh", files("shifted.ply"), files("truth.ply"))
+
+
+def test_stated_errors_that_are_all_unknown_are_a_sentence(files, capsys, tmp_path):
+    shifted_with_errors(tmp_path, 0.0)
+    assert cli.run(["evaluate", "mesh", files("stated.ply"), files("truth.ply")]) == 1
+    assert "0 of 8 vertices with a sigma_m above 0" in capsys.readouterr().err
 
 
 def test_a_source_without_a_true_mesh_is_refused(files, capsys, tmp_path):

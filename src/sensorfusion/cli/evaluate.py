@@ -12,6 +12,7 @@ from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import EvaluationError
 from sensorfusion.evaluate.mesh import compare_meshes
 from sensorfusion.evaluate.trajectory import compare_trajectories
+from sensorfusion.evaluate.uncertainty import check_sigma
 from sensorfusion.evaluate.worlds import fit_world
 from sensorfusion.export.ply import read_mesh
 from sensorfusion.export.trajectory import read_trajectory
@@ -78,6 +79,9 @@ def mesh(
 ) -> None:
     """Measure a mesh against the true one: in the world it came in, then after ICP.
 
+    Where the mesh states the error of its vertices (sigma_m), its errors are measured in units of
+    it too: 68 % of them should be within 1 sigma.
+
     Parameters
     ----------
     estimate
@@ -101,7 +105,10 @@ def mesh(
         elif truth_trajectory is not None:
             msg = "--truth-trajectory says nothing without --trajectory; give both"
             raise UsageError(msg)
-        values = compare_meshes(estimated, _true_mesh(truth, opening)).to_json()
+        true_mesh = _true_mesh(truth, opening)
+        values = compare_meshes(estimated, true_mesh).to_json()
+        if estimated.sigma_m is not None:
+            values["sigma"] = check_sigma(estimated, true_mesh).to_json()
     if json:
         write_json(values)
     else:
@@ -143,6 +150,14 @@ def _write_scores(values: dict[str, Any]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for title, given, after in rows:
         write_line(f"{title:{widths[0]}}  {given:>{widths[1]}}  {after:>{widths[2]}}")
+    if "sigma" in values:
+        write_line(_sigma_line(values["sigma"]))
+
+
+def _sigma_line(sigma: dict[str, Any]) -> str:
+    bins = [f"{b['ratio_68']:.2f} (to {_mm(b['sigma_m'][1])})" for b in sigma["bins"]]
+    found = f"68 % of errors within {sigma['ratio_68']:.2f} sigma; by sigma {', '.join(bins)}"
+    return f"{found}; {sigma['unknown']} vertices without" if sigma["unknown"] else found
 
 
 def _mm(metres: float | None) -> str:

@@ -102,16 +102,27 @@ class Surface:
         return nearest, normals / np.maximum(lengths, np.finfo(np.float64).tiny)
 
 
-def _sound_triangles(mesh: TriangleMesh) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return the triangles that have an area, int32 (N, 3), and twice their areas, m^2."""
-    corners = mesh.vertices[mesh.triangles].astype(np.float64)
-    farthest_m = float(np.abs(corners).max(initial=0.0))
+def check_reach(points: NDArray[np.floating]) -> None:
+    """Refuse points of a mesh, (..., 3) in metres, that float32 cannot tell apart.
+
+    Raises
+    ------
+    EvaluationError
+        If a coordinate is beyond 100 km.
+    """
+    farthest_m = float(np.abs(points).max(initial=0.0))
     if farthest_m > _FARTHEST_M:
         msg = (
             f"a mesh reaches {farthest_m:.3g} m from the origin of its world; expected at most "
             f"{_FARTHEST_M:.0f} m; is it in metres, and whole?"
         )
         raise EvaluationError(msg)
+
+
+def _sound_triangles(mesh: TriangleMesh) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the triangles that have an area, int32 (N, 3), and twice their areas, m^2."""
+    corners = mesh.vertices[mesh.triangles].astype(np.float64)
+    check_reach(corners)
     edges = corners[:, 1:] - corners[:, :1]
     doubled_area_m2 = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
     sound = doubled_area_m2 > _SMALLEST_DOUBLED_AREA_M2
