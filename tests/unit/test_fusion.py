@@ -1,5 +1,7 @@
 """Fusion: known surfaces come out where they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,12 @@ VOXEL_M = 0.02
 
 def wall(z_m, camera=CAMERA):
     return DepthMap(np.full((camera.height, camera.width), z_m, np.float32), camera, 0)
+
+
+def wall_certain_to(sigma_m, z_m):
+    """A wall whose every pixel is certain to sigma_m."""
+    sigmas = np.full((CAMERA.height, CAMERA.width), sigma_m, np.float32)
+    return replace(wall(z_m), sigma_m=sigmas)
 
 
 def fused(*views, voxel_size_m=VOXEL_M):
@@ -82,10 +90,28 @@ def test_a_near_measurement_outweighs_a_far_one():
     back = np.eye(4)
     back[2, 3] = -1.0
     far = RigidTransform("world", "depth", back)
-    # 1 m away: weight 64; 2.05 m away: 64 / 2.05^4 = 3, so the mean moves by 0.05 * 3 / 67.
-    mesh = extract_mesh(fused((wall(1.0), AT_ORIGIN, None), (wall(2.05), far, None)), 1)
+    # One that is certain to 3 mm weighs 113, one to 12 mm 6 (the steps are coarse for the weak):
+    # 85^2 / 64 and 21^2 / 64, rounded down. So the mean moves by 0.02 * 6 / 119.
+    views = (
+        (wall_certain_to(0.003, 1.0), AT_ORIGIN, None),
+        (wall_certain_to(0.012, 2.02), far, None),
+    )
+    mesh = extract_mesh(fused(*views), 1)
     center = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1]) < 0.3
-    assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.05 * 3 / 67, abs=2e-4)
+    assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.02 * 6 / 119, abs=2e-4)
+
+
+def test_a_sheet_seen_twice_with_large_errors_stays_one_sheet():
+    """Two measurements 12 cm apart, each certain to 6 cm: truncation alone, 8 cm, makes two."""
+    views = (
+        (wall_certain_to(0.06, 3.44), AT_ORIGIN, None),
+        (wall_certain_to(0.06, 3.56), AT_ORIGIN, None),
+    )
+    mesh = extract_mesh(fused(*views), 1)
+    # One column of the volume through the middle meets the surface once, between the two.
+    middle = np.abs(mesh.vertices[:, :2]).max(axis=1) < 0.05
+    assert mesh.vertices[middle, 2].min() > 3.44
+    assert np.ptp(mesh.vertices[middle, 2]) < VOXEL_M
 
 
 def test_the_volume_grows_without_losing_what_it_holds():
@@ -145,7 +171,8 @@ def test_each_voxel_is_the_weighted_mean_of_what_its_pixel_saw():
     for _ in range(2):
         metres = rng.uniform(1.0, 1.1, (120, 160)).astype(np.float32)
         metres[rng.random(metres.shape) < 0.3] = 0
-        maps.append(DepthMap(metres, CAMERA, 0))
+        sigma_m = rng.uniform(0.002, 0.05, (120, 160)).astype(np.float32)
+        maps.append(DepthMap(metres, CAMERA, 0, sigma_m))
     volume = fused(*[(depth, pose, None) for depth in maps])
     keys = np.intersect1d(*[touched_blocks(volume, depth, pose) for depth in maps])[::7]
     rows = volume.rows_of(keys)
@@ -158,18 +185,23 @@ def test_each_voxel_is_the_weighted_mean_of_what_its_pixel_saw():
         sure = (np.abs(pixels % 1.0 - 0.5) > 1e-3).all(axis=1)
         u, v = np.rint(pixels).T.astype(int)
         inside = sure & (u >= 0) & (v >= 0) & (u < 160) & (v < 120)
-        total, weight = np.zeros(512), np.zeros(512)
+        total, weight, observations = np.zeros(512), np.zeros(512), np.zeros(512)
         for depth in maps:
-            seen = np.where(inside, depth.metres[v.clip(0, 119), u.clip(0, 159)], 0).astype(float)
+            pixel = v.clip(0, 119), u.clip(0, 159)
+            seen = np.where(inside, depth.metres[pixel], 0).astype(float)
+            certainty = np.floor(0.255 / depth.sigma_m[pixel]).clip(1, 255)
             distance = seen - points[:, 2]
-            used = (seen > 0) & (distance > -4 * VOXEL_M + 1e-6)
-            share = np.where(used, np.floor(64 / np.maximum(seen, 1e-9) ** 4).clip(1, 64), 0)
-            total += share * np.minimum(distance / (4 * VOXEL_M), 1)
+            behind_m = np.maximum(4 * VOXEL_M, 3 * 0.255 / certainty)
+            used = (seen > 0) & (distance > -behind_m + 1e-6)
+            share = np.where(used, np.floor(certainty**2 / 64).clip(1, 255), 0)
+            total += share * np.clip(distance / (4 * VOXEL_M), -1, 1)
+            observations += used & (distance < 4 * VOXEL_M)
             weight += share
         expected = np.where(weight > 0, total / np.maximum(weight, 1), 0)
-        certain = inside & (np.abs(volume.views.weight[row] - weight) < 2)
+        certain = inside & (volume.views.weight[row] == weight)
         assert certain.sum() >= 0.98 * inside.sum()
-        np.testing.assert_allclose(volume.views.tsdf[row][certain], expected[certain], atol=2e-2)
+        np.testing.assert_allclose(volume.views.tsdf[row][certain], expected[certain], atol=2e-3)
+        assert (volume.views.observations[row] == observations)[certain].mean() > 0.99
 
 
 def test_the_pose_of_another_camera_is_refused():

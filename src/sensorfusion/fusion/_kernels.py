@@ -16,9 +16,15 @@ Array = NDArray[Any]
 F32 = np.float32
 
 VOXELS = 512
-FULL_WEIGHT = 64
-LARGEST_WEIGHT = 65535 - FULL_WEIGHT
+FINEST_M = 0.001
+"""One standard deviation of a measurement that :func:`pack_depth` can still tell from less."""
+UNIT_WEIGHT_M = 255.0 * FINEST_M / 8.0
+"""One standard deviation of a measurement that weighs 1; one of a tenth of it weighs 100."""
+LARGEST_WEIGHT = 65535 - 255
 COLOR_STEPS = 256
+_THREE_SIGMA = F32(3.0 * 255.0 * FINEST_M)
+_DEPTH_BITS, _CERTAINTY_BITS = np.uint32(0xFFFFFF00), np.uint32(0xFF)
+_KNOWN_COLOR = np.uint32(0xFF000000)
 _CHUNK = 32
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -26,6 +32,7 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 @njit(**_OPTIONS)
 def touch(
     depth: Array,
+    sigma_m: Array,
     rays: Array,
     pose: Array,
     truncation_m: float,
@@ -33,16 +40,15 @@ def touch(
     stride: int,
     scratch: Array,
 ) -> tuple[Array, bool]:
-    """Return the keys of all blocks that lie within the truncation of a depth map, sorted.
+    """Return the keys of all blocks that a depth map changes, sorted.
 
-    ``depth`` (H, W) and ``rays`` (H, W, 2) float32, ``pose`` float64 (4, 4) T_world_camera,
-    ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th pixel is looked at.
+    ``depth`` and ``sigma_m`` (H, W), ``rays`` (H, W, 2) float32, metres; ``pose`` float64 (4, 4)
+    T_world_camera; ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th pixel is looked at.
     The second value is False when the table is too small.
     """
     scratch[:] = EMPTY
     found = np.empty(scratch.shape[0] // 2, np.int64)
     count = 0
-    steps = int(np.ceil(4.0 * truncation_m / block_size_m)) + 1
     last = EMPTY
     scale = 1.0 / block_size_m
     for row in range(stride // 2, depth.shape[0], stride):
@@ -54,8 +60,10 @@ def touch(
             dx = (pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]) * scale
             dy = (pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]) * scale
             dz = (pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]) * scale
-            for step in range(steps):
-                t = z + truncation_m * (2.0 * step / (steps - 1) - 1.0)
+            depth_m = truncation_m + max(truncation_m, 3.0 * sigma_m[row, column])
+            steps = int(np.ceil(2.0 * depth_m / block_size_m))
+            for step in range(steps + 1):
+                t = z - truncation_m + depth_m * step / steps
                 key = pack(
                     int(np.floor(dx * t + pose[0, 3] * scale)),
                     int(np.floor(dy * t + pose[1, 3] * scale)),
@@ -101,45 +109,138 @@ def _gather(values: Array, index: Array, gathered: Array) -> None:
 
 
 @njit(**_OPTIONS)
-def _update(
-    depth: Array, z: Array, truncation_m: float, tsdf: Array, weight: Array, added: Array
-) -> bool:
-    """Average one block; ``added`` gets the weight given to voxels near the surface, else 0."""
-    inverse = F32(1.0) / truncation_m
-    any_near = F32(0.0)
+def _split(packed: Array, depth_bits: Array, certainty: Array) -> None:
+    """Undo :func:`pack_depth`; certainty is a multiple of 1 / FINEST_M, 0 = no depth."""
     for i in range(VOXELS):
-        d = depth[i]
-        distance = d - z[i]
-        seen = (d > F32(0.0)) & (distance > -truncation_m)
-        value = min(F32(1.0), distance * inverse)
-        d2 = d * d
-        share = min(F32(FULL_WEIGHT), max(F32(1.0), F32(FULL_WEIGHT) / (d2 * d2)))
-        share = np.floor(share)
-        before = F32(weight[i])
-        after = before + share
-        tsdf[i] = (tsdf[i] * before + value * share) / after if seen else tsdf[i]
-        weight[i] = np.uint16(min(after, F32(LARGEST_WEIGHT))) if seen else weight[i]
-        near = share if seen & (value < F32(1.0)) else F32(0.0)
-        added[i] = near
-        any_near = max(any_near, near)
-    return any_near > F32(0.0)
+        depth_bits[i] = packed[i] & _DEPTH_BITS
+        certainty[i] = F32(np.int32(packed[i] & _CERTAINTY_BITS))
 
 
 @njit(**_OPTIONS)
-def _color(pixels: Array, index: Array, added: Array, weight: Array, color: Array) -> None:
-    """Average the colour of voxels near the surface; a stored 0 means none yet."""
+def _update(
+    depth: Array,
+    certainty: Array,
+    z: Array,
+    limits: Array,
+    tsdf: Array,
+    weight: Array,
+    observations: Array,
+    added: Array,
+) -> bool:
+    """Average one block; ``added`` gets the share of the new colour where it counts, else 0."""
+    truncation_m, color_band = limits[0], limits[1]
+    inverse = F32(1.0) / truncation_m
+    near_surface = np.int32(0)
     for i in range(VOXELS):
-        if added[i] == F32(0.0):
-            continue
-        pixel = index[i] - np.uint32(1)
-        if pixels[pixel, 3] == 0:
-            continue
-        share = added[i] / F32(weight[i])
-        for channel in range(3):
-            new = max(F32(pixels[pixel, channel]) * F32(COLOR_STEPS), F32(1.0))
-            old = F32(color[3 * i + channel])
-            mixed = old + (new - old) * share if old > F32(0.0) else new
-            color[3 * i + channel] = np.uint16(mixed + F32(0.5))
+        known = certainty[i]
+        distance = depth[i] - z[i]
+        behind = max(truncation_m, _THREE_SIGMA / known)
+        seen = (known > F32(0.0)) & (distance > -behind)
+        value = max(F32(-1.0), min(F32(1.0), distance * inverse))
+        share = np.floor(min(F32(255.0), max(F32(1.0), known * known * F32(1.0 / 64.0))))
+        share = share if seen else F32(0.0)
+        before = F32(np.int32(weight[i]))
+        after = before + share
+        part = share / max(after, F32(1.0))
+        tsdf[i] = tsdf[i] + (value - tsdf[i]) * part
+        weight[i] = np.uint16(np.int32(min(after, F32(LARGEST_WEIGHT))))
+        measured = seen & (value < F32(1.0))
+        count = np.int32(observations[i]) + np.int32(1 if measured else 0)
+        observations[i] = np.uint16(min(count, np.int32(65535)))
+        colored = seen & (abs(value) < color_band)
+        added[i] = part if colored else F32(0.0)
+        # Not a maximum of floats: LLVM does not vectorise that.
+        near_surface |= np.int32(1 if colored else 0)
+    return near_surface > np.int32(0)
+
+
+@njit(**_OPTIONS)
+def _gather_pixels(pixels: Array, index: Array, gathered: Array) -> None:
+    """Read the pixel of each voxel; any for those that have none."""
+    for i in range(VOXELS):
+        gathered[i] = pixels[max(index[i], np.uint32(1)) - np.uint32(1)]
+
+
+@njit(**_OPTIONS)
+def _spread(pixels: Array, added: Array, levels: Array, shares: Array) -> None:
+    """Write the three channels of each voxel's pixel side by side, and what each counts."""
+    for i in range(VOXELS):
+        pixel = pixels[i]
+        share = added[i] if pixel >= _KNOWN_COLOR else F32(0.0)
+        shares[3 * i] = shares[3 * i + 1] = shares[3 * i + 2] = share
+        levels[3 * i] = pixel & np.uint32(0xFF)
+        levels[3 * i + 1] = (pixel >> np.uint32(8)) & np.uint32(0xFF)
+        levels[3 * i + 2] = (pixel >> np.uint32(16)) & np.uint32(0xFF)
+
+
+@njit(**_OPTIONS)
+def _mix(levels: Array, shares: Array, color: Array) -> None:
+    """Average the colour of voxels near the surface; a stored 0 means none yet."""
+    for i in range(3 * VOXELS):
+        old, share = F32(np.int32(color[i])), shares[i]
+        new = max(F32(np.int32(levels[i])) * F32(COLOR_STEPS), F32(1.0))
+        share = F32(1.0) if (old == F32(0.0)) & (share > F32(0.0)) else share
+        color[i] = np.uint16(np.int32(old + (new - old) * share + F32(0.5)))
+
+
+@njit(**_OPTIONS)
+def pack_depth(depth: Array, sigma_m: Array, packed: Array) -> None:
+    """Write depth and its certainty as one word a pixel, so that one read fetches both.
+
+    ``depth`` and ``sigma_m`` float32 (N,), metres; ``packed`` uint32 (1 + N,), its first word 0:
+    the upper 24 bits of the rounded float, and FINEST_M / sigma * 255 from 1 to 255, 0 = no depth.
+    """
+    bits = depth.view(np.uint32)
+    packed[0] = np.uint32(0)
+    for i in range(depth.shape[0]):
+        certainty = min(max(F32(255.0 * FINEST_M) / sigma_m[i], F32(1.0)), F32(255.0))
+        word = (bits[i] + np.uint32(0x80)) & _DEPTH_BITS
+        word |= np.uint32(np.int32(certainty))
+        packed[i + 1] = word if depth[i] > F32(0.0) else np.uint32(0)
+
+
+@njit(**_OPTIONS)
+def _integrate_some(
+    blocks: Array,
+    origins: Array,
+    local: Array,
+    lens: Array,
+    size: Array,
+    pixel_table: Array,
+    packed: Array,
+    pixels: Array,
+    limits: Array,
+    tsdf: Array,
+    weight: Array,
+    observations: Array,
+    color: Array,
+) -> None:
+    z = np.empty(VOXELS, np.float32)
+    added = np.empty(VOXELS, np.float32)
+    certainty = np.empty(VOXELS, np.float32)
+    depth_bits = np.empty(VOXELS, np.uint32)
+    depth = depth_bits.view(np.float32)
+    index = np.empty(VOXELS, np.uint32)
+    real = np.empty(VOXELS, np.uint32)
+    measured = np.empty(VOXELS, np.uint32)
+    levels = np.empty(3 * VOXELS, np.uint32)
+    shares = np.empty(3 * VOXELS, np.float32)
+    for n in range(blocks.shape[0]):
+        block = blocks[n]
+        _project(origins[n], local, lens, size[0], size[1], z, index)
+        if pixel_table.shape[0] > 1:
+            _gather(pixel_table, index, real)
+        else:
+            real[:] = index
+        _gather(packed, real, measured)
+        _split(measured, depth_bits, certainty)
+        colored = _update(
+            depth, certainty, z, limits, tsdf[block], weight[block], observations[block], added
+        )
+        if colored and len(pixels) > 0:
+            _gather_pixels(pixels, real, measured)
+            _spread(measured, added, levels, shares)
+            _mix(levels, shares, color[block])
 
 
 @njit(parallel=True, **_OPTIONS)
@@ -150,11 +251,12 @@ def integrate(
     lens: Array,
     size: Array,
     pixel_table: Array,
-    depth: Array,
+    packed: Array,
     pixels: Array,
-    truncation_m: float,
+    limits: Array,
     tsdf: Array,
     weight: Array,
+    observations: Array,
     color: Array,
 ) -> None:
     """Fuse a depth map into blocks of the volume.
@@ -163,68 +265,25 @@ def integrate(
     ``local`` float32 (3, 512) offsets of the voxels, metres, camera coordinates; ``lens``
     float32 (4,) fx fy cx+.5 cy+.5 and ``size`` int (2,) width, height of the ideal pinhole;
     ``pixel_table`` uint32 (1 + width height,) from pinhole pixel to 1 + real pixel, or (1,) when
-    they are the same; ``depth`` float32 (1 + H W,) with a leading 0; ``pixels`` uint8 (H W, 4),
-    or (0, 4) without colour; ``tsdf`` float32, ``weight`` uint16 (capacity, 512), ``color``
-    uint16 (capacity, 1536).
+    they are the same; ``packed`` by :func:`pack_depth`; ``pixels`` uint32 (H W,), red in the lowest
+    byte and 255 in the highest where the colour is known, or (0,) without colour; ``limits`` float32 (2,): truncation, metres, and the share of it within which
+    voxels take colour; ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512),
+    ``color`` uint16 (capacity, 1536).
     """
-    chunks = (blocks.shape[0] + _CHUNK - 1) // _CHUNK
-    truncation = F32(truncation_m)
-    for chunk in prange(chunks):
-        z = np.empty(VOXELS, np.float32)
-        near = np.empty(VOXELS, np.float32)
-        seen = np.empty(VOXELS, np.float32)
-        index = np.empty(VOXELS, np.uint32)
-        real = np.empty(VOXELS, np.uint32)
-        for n in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, blocks.shape[0])):
-            block = blocks[n]
-            _project(origins[n], local, lens, size[0], size[1], z, index)
-            if pixel_table.shape[0] > 1:
-                _gather(pixel_table, index, real)
-            else:
-                real[:] = index
-            _gather(depth, real, seen)
-            if _update(seen, z, truncation, tsdf[block], weight[block], near) and len(pixels) > 0:
-                _color(pixels, real, near, weight[block], color[block])
-
-
-@njit(**_OPTIONS)
-def vertex_colors(
-    vertices: Array, keys: Array, rows: Array, color: Array, voxel_size_m: float, out: Array
-) -> int:
-    """Write the colour of each vertex to ``out`` uint8 (N, 3); return how many have one.
-
-    ``vertices`` float32 (N, 3) metres; buffers as in the volume's views. The colour is the
-    trilinear mean over those of the eight voxels around that have one; ``out`` keeps its value
-    where none has.
-    """
-    count = 0
-    mean = np.empty(3)
-    for n in range(vertices.shape[0]):
-        gx = np.float64(vertices[n, 0]) / voxel_size_m
-        gy = np.float64(vertices[n, 1]) / voxel_size_m
-        gz = np.float64(vertices[n, 2]) / voxel_size_m
-        ix, iy, iz = int(np.floor(gx)), int(np.floor(gy)), int(np.floor(gz))
-        mean[:] = 0.0
-        total = 0.0
-        for c in range(8):
-            x, y, z = ix + (c & 1), iy + ((c >> 1) & 1), iz + (c >> 2)
-            share = (1.0 - abs(gx - x)) * (1.0 - abs(gy - y)) * (1.0 - abs(gz - z))
-            if share < 1e-4:
-                continue
-            key = pack(x >> 3, y >> 3, z >> 3)
-            slot = find_slot(keys, key)
-            if keys[slot] != key:
-                continue
-            voxel = ((z & 7) << 6) | ((y & 7) << 3) | (x & 7)
-            row = rows[slot]
-            if color[row, 3 * voxel] == 0:
-                continue
-            total += share
-            for channel in range(3):
-                mean[channel] += share * color[row, 3 * voxel + channel]
-        if total > 0.0:
-            count += 1
-            for channel in range(3):
-                level = mean[channel] / (total * COLOR_STEPS)
-                out[n, channel] = np.uint8(min(level + 0.5, 255.0))
-    return count
+    for chunk in prange((blocks.shape[0] + _CHUNK - 1) // _CHUNK):
+        some = slice(chunk * _CHUNK, min((chunk + 1) * _CHUNK, blocks.shape[0]))
+        _integrate_some(
+            blocks[some],
+            origins[some],
+            local,
+            lens,
+            size,
+            pixel_table,
+            packed,
+            pixels,
+            limits,
+            tsdf,
+            weight,
+            observations,
+            color,
+        )

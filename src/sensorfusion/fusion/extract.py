@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.fusion import _kernels
+from sensorfusion.fusion import _vertex_kernels
+from sensorfusion.fusion._kernels import UNIT_WEIGHT_M
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.triangle_mesh import TriangleMesh
 
@@ -48,11 +49,12 @@ def extract_mesh(volume: Volume, smallest_weight: float) -> TriangleMesh:
     vertices = positions[chosen]
     triangles = _sorted_triangles(place[found.triangle["indices"].numpy()])
     unit_normals = _unit_normals(normals[chosen], vertices, triangles)
-    if volume.own_kernels:
-        colors = _colors(volume, vertices)
-    else:
+    if not volume.own_kernels:
         colors = np.rint(found.vertex["colors"].numpy()[chosen] * 255).clip(0, 255).astype(np.uint8)
-    return TriangleMesh(vertices, triangles, unit_normals, colors)
+        return TriangleMesh(vertices, triangles, unit_normals, colors)
+    sigma_m, observations = _certainty(volume, vertices)
+    colors = _colors(volume, vertices)
+    return TriangleMesh(vertices, triangles, unit_normals, colors, sigma_m, observations)
 
 
 def _sorted_triangles(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -88,7 +90,26 @@ def _colors(volume: Volume, vertices: NDArray[np.float32]) -> NDArray[np.uint8] 
     """Return the mean colour of the coloured voxels around each vertex, or None without any."""
     views = volume.views
     colors = np.full(vertices.shape, UNSEEN_GREY, np.uint8)
-    seen = _kernels.vertex_colors(
+    seen = _vertex_kernels.vertex_colors(
         vertices, views.keys, views.indices, views.color, volume.voxel_size_m, colors
     )
     return colors if seen else None
+
+
+def _certainty(
+    volume: Volume, vertices: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Return one standard deviation of each vertex, metres, and how many frames measured it."""
+    views = volume.views
+    found = np.empty((len(vertices), 2), np.float32)
+    _vertex_kernels.vertex_weights(
+        vertices,
+        views.keys,
+        views.indices,
+        views.weight,
+        views.observations,
+        volume.voxel_size_m,
+        found,
+    )
+    sigma_m = UNIT_WEIGHT_M / np.sqrt(np.maximum(found[:, 0], 1.0))
+    return sigma_m.astype(np.float32), np.rint(found[:, 1]).astype(np.uint32)

@@ -12,9 +12,12 @@ from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.fusion import _kernels
 from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
+from sensorfusion.noise import DepthNoise
 from sensorfusion.transform import RigidTransform
 
-_NO_COLOR = np.zeros((0, 4), np.uint8)
+COLOR_BAND_VOXELS = 2.0
+"""Voxels nearer to the surface than this take colour: all that a vertex asks."""
+_NO_COLOR = np.zeros(0, np.uint32)
 _VOXELS_XYZ = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)[::-1]
 
 
@@ -63,7 +66,11 @@ def pinhole_lookup(camera: Camera) -> PinholeLookup:
 def touched_blocks(
     volume: Volume, depth: DepthMap, T_world_camera: RigidTransform
 ) -> NDArray[np.int64]:
-    """Return the keys of the blocks within the truncation of a depth map, sorted, int64 (N,)."""
+    """Return the keys of the blocks that a depth map changes, sorted, int64 (N,).
+
+    They reach from the truncation before the measured surface to the truncation, or three
+    standard deviations if that is more, behind it.
+    """
     farthest_m = float(depth.metres.max())
     if farthest_m <= 0.0:
         return np.empty(0, np.int64)
@@ -77,11 +84,13 @@ def touched_blocks(
 def _touch(
     volume: Volume, depth: DepthMap, T_world_camera: RigidTransform, stride: int
 ) -> NDArray[np.int64]:
+    sigma_m = _sigma_m(depth)
     size, fits = 1 << 14, False
     while not fits:
         size *= 4
         keys, fits = _kernels.touch(
             depth.metres,
+            sigma_m,
             ray_table(depth.camera),
             T_world_camera.matrix,
             volume.truncation_m,
@@ -90,6 +99,13 @@ def _touch(
             np.empty(size, np.int64),
         )
     return np.asarray(keys)
+
+
+def _sigma_m(depth: DepthMap) -> NDArray[np.float32]:
+    """Return how far each pixel may be off; as for an unknown sensor where the map does not say."""
+    if depth.sigma_m is not None:
+        return depth.sigma_m
+    return DepthNoise.unknown().sigma_m(depth.metres).astype(np.float32)
 
 
 def integrate_depth(
@@ -104,7 +120,8 @@ def integrate_depth(
     ----------
     volume : Volume
     depth : DepthMap
-        Metres, z of its camera.
+        Metres, z of its camera. A pixel weighs as 1 / sigma_m^2, and is believed to hide what
+        lies up to three sigma_m behind it.
     T_world_camera : RigidTransform
         Where the depth camera was.
     colors : ndarray of uint8, shape (H, W, 4), or None
@@ -128,6 +145,9 @@ def integrate_depth(
     lookup = pinhole_lookup(depth.camera)
     views = volume.views
     T_camera_world = T_world_camera.inverse()
+    packed = np.empty(1 + depth.metres.size, np.uint32)
+    _kernels.pack_depth(depth.metres.ravel(), _sigma_m(depth).ravel(), packed)
+    color_band = COLOR_BAND_VOXELS * volume.voxel_size_m / volume.truncation_m
     corners = unpack(keys) * volume.block_size_m
     _kernels.integrate(
         rows,
@@ -136,11 +156,12 @@ def integrate_depth(
         lookup.lens,
         lookup.size,
         lookup.table,
-        np.concatenate([np.zeros(1, np.float32), depth.metres.ravel()]),
-        _NO_COLOR if colors is None else colors.reshape(-1, 4),
-        volume.truncation_m,
+        packed,
+        _NO_COLOR if colors is None else np.ascontiguousarray(colors).view("<u4").ravel(),
+        np.array([volume.truncation_m, color_band], np.float32),
         views.tsdf,
         views.weight,
+        views.observations,
         views.color,
     )
 

@@ -28,7 +28,10 @@ class BlockViews:
     tsdf : ndarray of float32, shape (capacity, 512)
         Signed distance in units of the truncation, x fastest.
     weight : ndarray of uint16, shape (capacity, 512)
-        0 = never seen.
+        0 = never seen; a measurement with a standard deviation of
+        :data:`sensorfusion.fusion._kernels.UNIT_WEIGHT_M` weighs 1.
+    observations : ndarray of uint16, shape (capacity, 512)
+        Frames that measured a surface within the truncation of the voxel.
     color : ndarray of uint16, shape (capacity, 1536)
         Red, green, blue in 1/256 grey level, so that averaging many frames does not round; 0 =
         none yet.
@@ -39,13 +42,14 @@ class BlockViews:
     indices: NDArray[np.int32]
     tsdf: NDArray[np.float32]
     weight: NDArray[np.uint16]
+    observations: NDArray[np.uint16]
     color: NDArray[np.uint16]
     voxel_size_m: float
     truncation_m: float
 
     def void(self) -> None:
         """Let go of the arrays: their memory is no longer the volume's."""
-        del self.keys, self.indices, self.tsdf, self.weight, self.color
+        del self.keys, self.indices, self.tsdf, self.weight, self.observations, self.color
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what is wrong where a void view is read."""
@@ -101,9 +105,9 @@ class Volume:
         # Open3D's kernels take float pictures only with float weights and colours.
         small = core.uint16 if self.own_kernels else core.float32
         self.grid = o3d.t.geometry.VoxelBlockGrid(
-            ("tsdf", "weight", "color"),
-            (core.float32, small, small),
-            ((1), (1), (3)),
+            ("tsdf", "weight", "color", "observations"),
+            (core.float32, small, small, core.uint16),
+            ((1), (1), (3), (1)),
             voxel_size_m,
             BLOCK_VOXELS,
             _FIRST_CAPACITY,
@@ -150,14 +154,18 @@ class Volume:
     def views(self) -> BlockViews:
         """Return views of the buffers as they lie now; with own kernels only."""
         if self._views is None:
-            tsdf = self.grid.attribute("tsdf").numpy()
-            capacity = tsdf.shape[0]
+            capacity = int(self.grid.hashmap().capacity())
+            tsdf, weight, observations, color = (
+                self.grid.attribute(name).numpy().reshape(capacity, -1)
+                for name in ("tsdf", "weight", "observations", "color")
+            )
             self._views = BlockViews(
                 self._keys,
                 self._indices,
-                tsdf.reshape(capacity, -1),
-                self.grid.attribute("weight").numpy().reshape(capacity, -1),
-                self.grid.attribute("color").numpy().reshape(capacity, -1),
+                tsdf,
+                weight,
+                observations,
+                color,
                 self.voxel_size_m,
                 self.truncation_m,
             )
