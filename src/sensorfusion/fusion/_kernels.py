@@ -43,8 +43,8 @@ def touch(
     """Return the keys of all blocks that a depth map changes, sorted.
 
     ``depth`` and ``sigma_m`` (H, W), ``rays`` (H, W, 2) float32, metres; ``pose`` float64 (4, 4)
-    T_world_camera; ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th pixel is looked at.
-    The second value is False when the table is too small.
+    T_world_camera; ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th
+    pixel is looked at. The second value is False when the table is too small.
     """
     scratch[:] = EMPTY
     found = np.empty(scratch.shape[0] // 2, np.int64)
@@ -266,8 +266,8 @@ def integrate(
     float32 (4,) fx fy cx+.5 cy+.5 and ``size`` int (2,) width, height of the ideal pinhole;
     ``pixel_table`` uint32 (1 + width height,) from pinhole pixel to 1 + real pixel, or (1,) when
     they are the same; ``packed`` by :func:`pack_depth`; ``pixels`` uint32 (H W,), red in the lowest
-    byte and 255 in the highest where the colour is known, or (0,) without colour; ``limits`` float32 (2,): truncation, metres, and the share of it within which
-    voxels take colour; ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512),
+    byte and 255 in the highest where the colour is known, or (0,) without colour; ``limits``
+    float32 (2,): truncation, metres, and the share of it within which voxels take colour; ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512),
     ``color`` uint16 (capacity, 1536).
     """
     for chunk in prange((blocks.shape[0] + _CHUNK - 1) // _CHUNK):
