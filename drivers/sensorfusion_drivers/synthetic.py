@@ -1,6 +1,7 @@
 """A simulated RGB-D camera in a furnished room: every frame with its exact truth."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
 from sensorfusion.simulate.motion import hand_held
-from sensorfusion.simulate.noise import LIMITS_M, Noise, measure
+from sensorfusion.simulate.noise import LIMITS_M, Noise, measure, model_of
 from sensorfusion.simulate.room import room
 from sensorfusion.simulate.seen import surface_seen
 from sensorfusion.simulate.sensor import RgbdSensor, d435_rig
@@ -36,7 +37,8 @@ class SyntheticSource(SeekableFrameSource):
     """
 
     def __init__(self, sensor: RgbdSensor, trajectory: Trajectory, noise: Noise, seed: int) -> None:
-        self.rig = sensor.rig
+        known = model_of(noise, sensor.rig.cameras["depth"])
+        self.rig = replace(sensor.rig, depth_noise={"depth": known})
         self.trajectory: Trajectory = trajectory
         self.down_world: NDArray[np.float64] = np.array([0.0, 0.0, -1.0])
         self.losses = Losses({"depth": 0, "color": 0})

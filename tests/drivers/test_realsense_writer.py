@@ -20,6 +20,7 @@ from sensorfusion.errors import (
     UnsupportedRecordingError,
 )
 from sensorfusion.formats.cdr import CdrWriter
+from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 from sensorfusion_drivers.realsense.driver import RealSenseDriver
@@ -118,6 +119,18 @@ def test_depth_without_colour_gives_frames_without_images(tmp_path, kind):
     with RealSenseDriver().open(write(tmp_path / kind, pictures, device)) as source:
         assert [dict(frame.images) for frame in source] == [{}, {}, {}]
         assert list(source.rig.cameras) == ["depth"]
+
+
+@pytest.mark.parametrize("kind", ["raw.db3", "none.bag"])
+def test_the_noise_is_that_of_the_device_at_its_focal_length(tmp_path, kind):
+    device = RecordedDevice(make_rig(), 0.001, facts={"Name": "Intel RealSense D455"})
+    with RealSenseDriver().open(write(tmp_path / kind, make_pictures(2), device)) as source:
+        assert source.rig.noise_of("depth") == DepthNoise.stereo(0.095, 50.25)
+
+
+def test_a_device_without_a_known_name_has_unknown_noise(tmp_path):
+    with RealSenseDriver().open(write(tmp_path / "raw.db3", make_pictures(2))) as source:
+        assert source.rig.noise_of("depth") == DepthNoise.unknown()
 
 
 def test_a_frame_beyond_the_end_is_an_index_error(tmp_path):

@@ -15,6 +15,7 @@ from sensorfusion.errors import (
     SourceError,
     UnsupportedRecordingError,
 )
+from sensorfusion.noise import DepthNoise
 from sensorfusion.sources.registry import find_driver, open_source, read_truth
 
 DATA = Path(os.environ.get("SENSORFUSION_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -453,6 +454,33 @@ def test_the_unit_and_kind_of_depth_can_be_given(scenes):
     options = {"depth-unit-m": "0.0002", "depth-kind": "range"}
     measurement = open_source(scenes, options=options)[0].measurement
     assert (measurement.unit_m, measurement.kind) == (0.0002, "range")
+
+
+@pytest.mark.parametrize(
+    ("layout", "noise"),
+    [
+        ("scenes", DepthNoise.structured_light()),
+        ("tum", DepthNoise.structured_light()),
+        ("numbered", DepthNoise.unknown()),
+    ],
+)
+def test_the_noise_is_that_of_the_sensor_a_layouts_data_sets_were_taken_with(
+    request, layout, noise
+):
+    source = open_source(request.getfixturevalue(layout))
+    assert source.rig.noise_of("depth") == noise
+
+
+@pytest.mark.parametrize("layout", ["scenes", "numbered"])
+def test_the_sensor_can_be_given(request, layout):
+    source = open_source(request.getfixturevalue(layout), options={"sensor": "d435"})
+    # The pictures' focal length is 8 px.
+    assert source.rig.noise_of("depth") == DepthNoise.stereo(0.050, 8.0)
+
+
+def test_a_sensor_of_unknown_noise_is_refused_with_those_that_are_known(scenes):
+    with pytest.raises(SensorFusionError, match="sensor is 'zed'; expected kinect or sr300 or"):
+        open_source(scenes, options={"sensor": "zed"})
 
 
 @pytest.mark.parametrize("unit", ["0", "-1", "nan", "5000"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sensorfusion.errors import SourceError
+from sensorfusion.noise import DepthNoise
 from sensorfusion_drivers import synthetic
 from sensorfusion_drivers.synthetic import SyntheticDriver
 
@@ -46,6 +47,17 @@ def test_opening_again_gives_the_same_bytes(source):
     again = SyntheticDriver().open(ROOM, frames=12, noise="d435", seed=4, scale=0.1)
     assert again[5].measurement.values.tobytes() == source[5].measurement.values.tobytes()
     assert again[5].images["color"].pixels.tobytes() == source[5].images["color"].pixels.tobytes()
+
+
+@pytest.mark.parametrize("noise", ["kinect", "d435"])
+def test_the_rig_knows_the_noise_that_is_simulated(noise):
+    rig = SyntheticDriver().open(ROOM, frames=1, noise=noise, scale=0.1).rig
+    assert rig.noise_of("depth") == DepthNoise.of_device(noise, rig.cameras["depth"].fx)
+
+
+def test_exact_depth_is_said_to_be_exact_to_a_tenth_of_a_millimetre():
+    noise = SyntheticDriver().open(ROOM, frames=1, scale=0.1).rig.noise_of("depth")
+    np.testing.assert_allclose(noise.sigma_m(np.array([0.5, 5.0])), 1e-4)
 
 
 def test_samples_are_both_streams(source):
@@ -96,6 +108,55 @@ def test_true_poses_are_known_without_a_scene(monkeypatch):
 def test_the_true_surface_is_made_once():
     truth = SyntheticDriver().truth(ROOM, frames=1)
     assert truth.mesh is truth.mesh
+
+
+def test_without_asking_there_is_no_imu(source):
+    assert source.imu is None
+    assert source.rig.imus == ()
+
+
+def test_an_imu_covers_all_frames_and_sits_in_the_rig():
+    source = SyntheticDriver().open(ROOM, frames=40, noise="d435", scale=0.02, imu=True)
+    assert source.rig.imus == (source.imu.name,)
+    assert source.rig.transform("depth", "imu").source == source.imu.name
+    stamps_ns, frames_ns = source.imu.timestamps_ns, source.trajectory.timestamps_ns
+    assert stamps_ns[0] <= frames_ns[0]
+    assert stamps_ns[-1] >= frames_ns[-1]
+    assert (np.diff(stamps_ns) == 5_000_000).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"speed": 2.0}, {"bursts": True}])
+def test_the_gyroscope_turns_as_the_frames_do(options):
+    source = SyntheticDriver().open(ROOM, frames=10, scale=0.02, imu=True, **options)
+    R_camera_imu = source.rig.transform("depth", "imu").rotation
+    gyro = np.stack(
+        [
+            np.interp(source.trajectory.timestamps_ns, source.imu.timestamps_ns, rates)
+            for rates in source.imu.gyro_rad_s.T
+        ],
+        axis=-1,
+    )
+    R = source.trajectory.matrices[:, :3, :3]
+    # Over two frames a turn is the rate in the middle times 1/15 s, to second order.
+    turns = np.swapaxes(R[:-2], 1, 2) @ R[2:]
+    vectors = np.stack(
+        [turns[:, 2, 1] - turns[:, 1, 2], turns[:, 0, 2] - turns[:, 2, 0],
+         turns[:, 1, 0] - turns[:, 0, 1]],
+        axis=-1,
+    )  # fmt: skip
+    rates_rad_s = vectors / 2 * 15.0
+    measured = gyro[1:-1] @ R_camera_imu.T
+    assert np.linalg.norm(rates_rad_s, axis=1).max() > 0.2
+    np.testing.assert_allclose(measured, rates_rad_s, atol=0.05)
+
+
+def test_bursts_are_another_motion_with_its_own_truth():
+    options = {"frames": 30, "scale": 0.02}
+    source = SyntheticDriver().open(ROOM, bursts=True, **options)
+    truth = SyntheticDriver().truth(ROOM, bursts=True, **options)
+    np.testing.assert_array_equal(truth.trajectory.matrices, source.trajectory.matrices)
+    usual = SyntheticDriver().truth(ROOM, **options)
+    assert np.abs(truth.trajectory.matrices - usual.trajectory.matrices).max() > 0.05
 
 
 def test_truth_refuses_what_cannot_be_simulated():

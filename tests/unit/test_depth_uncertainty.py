@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from sensorfusion.camera import Camera
+from sensorfusion.depth.scale import to_metres
 from sensorfusion.depth.uncertainty import SLOPE_BASELINE_PX, with_uncertainty
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.noise import DepthNoise
+from sensorfusion.simulate.noise import measure, model_of
+from sensorfusion.simulate.sensor import View
 
 CAMERA = Camera("depth", 40, 30, 400.0, 400.0, 19.5, 14.5)
 NOISE = DepthNoise(
@@ -114,3 +117,41 @@ def test_maps_smaller_than_the_baseline_have_uncertainty_too():
     depth = DepthMap(np.full((2, 3), 2.0, np.float32), camera, 0)
     expected_m = np.hypot(FLAT_M, np.sqrt(2) * 0.5 * 2.0 * 10 * STEEPEST)
     np.testing.assert_allclose(with_uncertainty(depth, NOISE).sigma_m, expected_m, rtol=1e-4)
+
+
+def slanted(z_m, angle_deg, columns=240):
+    """A wall through the optical axis at z, turned about the vertical, by 1 / z = a + b x."""
+    camera = Camera("depth", columns, 180, 585.0, 585.0, (columns - 1) / 2, 89.5)
+    x = (np.arange(columns) - camera.cx) / camera.fx
+    y = (np.arange(180) - camera.cy) / camera.fy
+    tangent = np.tan(np.deg2rad(angle_deg))
+    wall_m = np.broadcast_to(z_m / (1 - tangent * x), (180, columns)).astype(np.float32)
+    along_normal = (1 - tangent * x) / np.hypot(1, tangent)
+    cosine = along_normal / np.sqrt(1 + x**2 + y[:, np.newaxis] ** 2)
+    return View(camera, wall_m, cosine.astype(np.float32), np.zeros(wall_m.shape, np.int32))
+
+
+def errors_over_sigma(noise, views):
+    """What a simulated sensor is off, over what it is said to be off."""
+    found = []
+    for seed, view in enumerate(views):
+        depth = to_metres(measure(view, 0, noise, np.random.default_rng(seed)))
+        depth = with_uncertainty(depth, model_of(noise, view.camera))
+        seen = depth.valid
+        found.append((depth.metres - view.z_m)[seen] / depth.sigma_m[seen])
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("noise", ["kinect", "d435"])
+@pytest.mark.parametrize("z_m", [0.8, 1.5, 2.5, 3.5])
+def test_two_thirds_of_a_sensors_errors_are_within_one_sigma(noise, z_m):
+    # Slightly turned, so that the steps of a Kinect's disparity are met everywhere.
+    ratio = errors_over_sigma(noise, [slanted(z_m, 10)] * 4)
+    assert np.percentile(np.abs(ratio), 68.27) == pytest.approx(1.0, abs=0.12)
+
+
+@pytest.mark.parametrize("noise", ["kinect", "d435"])
+@pytest.mark.parametrize("angle_deg", [45, 60, 70])
+def test_so_are_they_on_slanted_surfaces(noise, angle_deg):
+    ratio = errors_over_sigma(noise, [slanted(1.5, angle_deg, columns=80)] * 8)
+    assert np.percentile(np.abs(ratio), 68.27) == pytest.approx(1.0, abs=0.2)

@@ -11,6 +11,7 @@ from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
+from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import Driver, Losses, SeekableFrameSource
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
@@ -199,8 +200,10 @@ def _period_ns(stream: StoredStream) -> float:
 
 def _rig(recording: Recording) -> Rig:
     cameras = {name: stream.camera for name, stream in recording.streams.items()}
+    device = recording.metadata.get("Name", "")
+    noise = {DEPTH: DepthNoise.of_device(device, cameras[DEPTH].fx)}
     if COLOR not in cameras:
-        return Rig(cameras)
+        return Rig(cameras, depth_noise=noise)
     T_depth_reference = recording.streams[DEPTH].T_camera_reference
     T_color_reference = recording.streams[COLOR].T_camera_reference
     if (
@@ -211,4 +214,5 @@ def _rig(recording: Recording) -> Rig:
         found = "no transform between the depth and the colour camera"
         expected = "both /tf/ topics with one reference"
         raise CorruptRecordingError(recording.path, 0, found, expected, RECORD_AGAIN)
-    return Rig(cameras, (T_color_reference @ T_depth_reference.inverse(),))
+    T_color_depth = T_color_reference @ T_depth_reference.inverse()
+    return Rig(cameras, (T_color_depth,), depth_noise=noise)

@@ -1,6 +1,7 @@
 """The driver for folders of RGB-D pictures: 7-Scenes, TUM, Open3D and Redwood."""
 
 from pathlib import Path
+from typing import Literal
 
 from sensorfusion.depth_map import DepthKind
 from sensorfusion.errors import DriverError, SourceError
@@ -10,6 +11,9 @@ from sensorfusion_drivers.rgbd_folder.numbered import is_numbered, list_numbered
 from sensorfusion_drivers.rgbd_folder.seven_scenes import is_seven_scenes, list_seven_scenes
 from sensorfusion_drivers.rgbd_folder.source import open_folder
 from sensorfusion_drivers.rgbd_folder.tum import is_tum, list_tum
+
+Sensor = Literal["kinect", "sr300", "l515", "d405", "d415", "d435", "d455"]
+"""Products whose noise is known."""
 
 # TUM first: its folders rgb/ and depth/ alone look like numbered pairs.
 _LAYOUTS = (
@@ -43,6 +47,7 @@ class RgbdFolderDriver(Driver):
         intrinsics: Path | None = None,
         depth_unit_m: float | None = None,
         depth_kind: DepthKind = "z",
+        sensor: Sensor | None = None,
     ) -> FrameSource:
         """Open a folder.
 
@@ -58,6 +63,9 @@ class RgbdFolderDriver(Driver):
             what the layout's document says (7-Scenes, Redwood 0.001; TUM 1/5000).
         depth_kind : {"z", "range"}
             Whether depth is stored along the optical axis or along the ray.
+        sensor : str or None
+            What took the depth, and so how noisy it is; None takes a Kinect for 7-Scenes and TUM,
+            which were taken with one, and an unknown sensor for the others.
 
         Raises
         ------
@@ -75,7 +83,7 @@ class RgbdFolderDriver(Driver):
             )
             raise DriverError(msg)
         folder = Path(location)
-        return open_folder(_list(folder), folder, intrinsics, depth_unit_m, depth_kind)
+        return open_folder(_list(folder), folder, intrinsics, depth_unit_m, depth_kind, sensor)
 
     def truth(self, location: str) -> Truth:
         """Read the poses of the frames; neither intrinsics nor pictures are read."""

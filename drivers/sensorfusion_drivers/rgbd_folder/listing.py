@@ -54,6 +54,8 @@ class Listing:
         Reads ``T_world_depth`` for instants; leaves out those without a pose.
     unreadable_names : int
         Picture files whose name says neither number nor time.
+    sensor : str
+        Product that the layout's data sets were taken with, "" if it may be any.
     pairs : tuple of Pair
         The pairs whose files exist, in order of time.
     """
@@ -64,6 +66,7 @@ class Listing:
     unit_m: float
     read_poses: Callable[[Iterable[Picture]], Trajectory]
     unreadable_names: int = 0
+    sensor: str = ""
     pairs: tuple[Pair, ...] = field(init=False)
     _pairs_listed: int = field(init=False)
 

@@ -46,7 +46,7 @@ def list_seven_scenes(folder: Path) -> Listing:
     for match in filter(None, map(_NAME.fullmatch, file_names(folder))):
         picture = Picture(nominal_time_ns(int(match[1])), folder / match[0])
         (depth if match[2] == "depth.png" else color).append(picture)
-    return Listing(in_order(depth), in_order(color), 0, _UNIT_M, _read_poses)
+    return Listing(in_order(depth), in_order(color), 0, _UNIT_M, _read_poses, sensor="kinect")
 
 
 def nominal_time_ns(number: int) -> int:

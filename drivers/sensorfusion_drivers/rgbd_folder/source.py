@@ -13,6 +13,7 @@ from sensorfusion.depth_map import DepthKind, RawDepth
 from sensorfusion.errors import SourceError, UnsupportedRecordingError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
+from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.transform import RigidTransform
@@ -120,6 +121,7 @@ def open_folder(
     intrinsics: Path | None,
     depth_unit_m: float | None,
     depth_kind: DepthKind,
+    sensor: str | None,
 ) -> RgbdFolderSource:
     """Open a listed folder.
 
@@ -132,6 +134,8 @@ def open_folder(
     depth_unit_m : float or None
         Metres per unit, in place of what the files or the layout's document say.
     depth_kind : {"z", "range"}
+    sensor : str or None
+        Product that took the depth, in place of that of the layout.
 
     Raises
     ------
@@ -151,7 +155,9 @@ def open_folder(
     size, has_color = _common_size(listing.pairs[0], folder)
     names = ("depth", "color") if has_color else ("depth",)
     cameras = {name: camera_for(name, size, found, path) for name in names}
-    rig = Rig(cameras, (RigidTransform.identity("color", "depth"),) if has_color else ())
+    registered = (RigidTransform.identity("color", "depth"),) if has_color else ()
+    noise = DepthNoise.of_device(sensor or listing.sensor, cameras["depth"].fx)
+    rig = Rig(cameras, registered, depth_noise={"depth": noise})
     unit_m = depth_unit_m or found.depth_unit_m or listing.unit_m
     return RgbdFolderSource(listing, rig, DepthEncoding(unit_m, depth_kind), read_down(folder))
 

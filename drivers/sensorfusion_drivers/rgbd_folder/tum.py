@@ -53,6 +53,7 @@ def list_tum(folder: Path) -> Listing:
         PAIR_TOLERANCE_NS,
         _UNIT_M,
         partial(_read_poses, folder / _POSES),
+        sensor="kinect",
     )
 
 

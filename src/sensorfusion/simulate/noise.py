@@ -5,7 +5,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.camera import Camera
 from sensorfusion.depth_map import RawDepth
+from sensorfusion.noise import DepthNoise
 from sensorfusion.simulate.sensor import View
 
 Noise = Literal["none", "kinect", "d435"]
@@ -63,6 +65,16 @@ def measure(view: View, timestamp_ns: int, noise: Noise, rng: np.random.Generato
     z_m[(z_m < near_m) | (z_m > far_m)] = 0.0
     values = np.round(z_m / _UNIT_M).astype(np.uint16)
     return RawDepth(values, _UNIT_M, view.camera, timestamp_ns)
+
+
+def model_of(noise: Noise, camera: Camera) -> DepthNoise:
+    """Return what is known of the noise that :func:`measure` makes with a camera."""
+    if noise == "kinect":
+        return DepthNoise.structured_light()
+    if noise == "d435":
+        return DepthNoise.stereo(_D435_BASELINE_M, camera.fx, _D435_SIGMA_PX)
+    # A tenth of a millimetre, far more than float32 rounds: nothing is exact.
+    return DepthNoise(name="none", constant_m=1e-4, lateral_px=0.0)
 
 
 def _kinect(view: View, rng: np.random.Generator) -> NDArray[np.float64]:
