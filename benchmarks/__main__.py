@@ -81,7 +81,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 }
 
 
-COMPARISONS = ("rgbd", "fusion", "standard")
+COMPARISONS = ("rgbd", "fusion", "native_depth", "standard")
 
 
 def main(names: list[str]) -> int:

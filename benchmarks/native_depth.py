@@ -6,6 +6,10 @@ degrees) and the real D435 frame of the data folder, where it is.
 For each: measured points (pixels that a depth pixel of the sensor stands behind), pixels with
 depth (alignment fills between points, so that these are no measure of surface), the area that the
 pixels cover at their depth, seen square on, and the area of the surface that one frame fuses to.
+
+Of a wall, the simulated camera sees 1.9 times as much natively, in points and in area. In a room
+the points stay so, and the area is less: what stands at the rim, which the colour camera does not
+see, is nearer than what is in the middle.
 """
 
 import os
