@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.simulate.bursts import Motion, with_bursts
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 
@@ -95,7 +96,22 @@ class HandHeld:
         return float(min(usual, fastest))
 
 
-def hand_held(frames: int, *, seed: int = 0, speed: float = 1.0) -> Trajectory:
+def hand_motion(seed: int, *, bursts: bool = False) -> Motion:
+    """Return the motion of :func:`hand_held` at speed 1 as a function of time.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+    bursts : bool
+    """
+    usual = HandHeld(seed).poses
+    return with_bursts(usual, seed) if bursts else usual
+
+
+def hand_held(
+    frames: int, *, seed: int = 0, speed: float = 1.0, bursts: bool = False
+) -> Trajectory:
     """Return the motion of a depth camera that a person carries through :func:`room`.
 
     600 frames at 30 Hz are about 8 m, with at most 0.6 m/s and 60 degrees/s. A longer motion
@@ -108,6 +124,8 @@ def hand_held(frames: int, *, seed: int = 0, speed: float = 1.0) -> Trajectory:
         Not negative.
     speed : float
         Multiplies all speeds, above 0.
+    bursts : bool
+        Every two seconds half a second is faster: up to 1 m/s and 120 degrees/s.
 
     Returns
     -------
@@ -116,7 +134,7 @@ def hand_held(frames: int, *, seed: int = 0, speed: float = 1.0) -> Trajectory:
     """
     timestamps_ns = np.round(np.arange(frames) * (1e9 / _RATE_HZ)).astype(np.int64)
     times_s: NDArray[np.float64] = speed * 1e-9 * timestamps_ns.astype(np.float64)
-    matrices = HandHeld(seed).poses(times_s)
+    matrices = hand_motion(seed, bursts=bursts)(times_s)
     poses = [RigidTransform("world", "depth", matrix) for matrix in matrices]
     return Trajectory(timestamps_ns.tolist(), poses)
 
