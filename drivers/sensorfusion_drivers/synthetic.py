@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
-from sensorfusion.simulate.motion import hand_held
+from sensorfusion.imu import ImuSamples
+from sensorfusion.simulate.imu import ImuErrors, measure_motion, with_imu
+from sensorfusion.simulate.motion import hand_held, hand_motion
 from sensorfusion.simulate.noise import LIMITS_M, Noise, measure, model_of
 from sensorfusion.simulate.room import room
 from sensorfusion.simulate.seen import surface_seen
@@ -34,14 +36,24 @@ class SyntheticSource(SeekableFrameSource):
     noise : {"none", "kinect", "d435"}
     seed : int
         Of the noise.
+    imu : ImuSamples or None
+        Measured along the trajectory.
     """
 
-    def __init__(self, sensor: RgbdSensor, trajectory: Trajectory, noise: Noise, seed: int) -> None:
+    def __init__(
+        self,
+        sensor: RgbdSensor,
+        trajectory: Trajectory,
+        noise: Noise,
+        seed: int,
+        imu: ImuSamples | None = None,
+    ) -> None:
         known = model_of(noise, sensor.rig.cameras["depth"])
         self.rig = replace(sensor.rig, depth_noise={"depth": known})
         self.trajectory: Trajectory = trajectory
         self.down_world: NDArray[np.float64] = np.array([0.0, 0.0, -1.0])
         self.losses = Losses({"depth": 0, "color": 0})
+        self.imu = imu
         self._sensor = sensor
         self._noise = noise
         self._seed = seed
@@ -78,7 +90,7 @@ class SyntheticDriver(Driver):
         """Say whether the location begins with ``synthetic:``."""
         return str(location).startswith(_PREFIX)
 
-    def open(
+    def open(  # noqa: PLR0913 - a driver's options are the parameters of open
         self,
         location: str,
         *,
@@ -87,6 +99,8 @@ class SyntheticDriver(Driver):
         seed: int = 0,
         scale: float = 1.0,
         speed: float = 1.0,
+        bursts: bool = False,
+        imu: bool = False,
     ) -> SyntheticSource:
         """Return a hand-held recording of the room.
 
@@ -104,6 +118,11 @@ class SyntheticDriver(Driver):
             Fraction of 640x480 depth and 848x480 colour pixels, 0.02 to 4.
         speed : float
             1 is at most 0.6 m/s and 60 degrees/s; above 0, to 20.
+        bursts : bool
+            Every two seconds half a second is faster: at speed 1 up to 1 m/s and 120 degrees/s.
+        imu : bool
+            With a gyroscope and an accelerometer, 200 Hz; they err like a D435i's unless
+            ``noise`` is ``none``.
 
         Raises
         ------
@@ -112,10 +131,22 @@ class SyntheticDriver(Driver):
         """
         _check(location, frames, seed, scale, speed)
         _check_noise(location, noise)
-        sensor = RgbdSensor(room(seed), d435_rig(scale))
-        return SyntheticSource(sensor, hand_held(frames, seed=seed, speed=speed), noise, seed)
+        trajectory = hand_held(frames, seed=seed, speed=speed, bursts=bursts)
+        rig = d435_rig(scale)
+        if not imu:
+            return SyntheticSource(RgbdSensor(room(seed), rig), trajectory, noise, seed)
+        rig = with_imu(rig)
+        motion = hand_motion(seed, bursts=bursts)
+        samples = measure_motion(
+            lambda time_s: motion(speed * time_s),
+            rig.transform("depth", "imu"),
+            int(trajectory.timestamps_ns[-1]),
+            ImuErrors.none() if noise == "none" else ImuErrors(),
+            np.random.default_rng([seed, 4]),
+        )
+        return SyntheticSource(RgbdSensor(room(seed), rig), trajectory, noise, seed, samples)
 
-    def truth(
+    def truth(  # noqa: PLR0913 - as for open
         self,
         location: str,
         *,
@@ -124,6 +155,7 @@ class SyntheticDriver(Driver):
         seed: int = 0,
         scale: float = 1.0,
         speed: float = 1.0,
+        bursts: bool = False,
     ) -> Truth:
         """Return the exact poses and the surface that the depth camera saw, within its range.
 
@@ -131,7 +163,7 @@ class SyntheticDriver(Driver):
         """
         _check(location, frames, seed, scale, speed)
         _check_noise(location, noise)
-        trajectory = hand_held(frames, seed=seed, speed=speed)
+        trajectory = hand_held(frames, seed=seed, speed=speed, bursts=bursts)
         # Pictures a tenth of a second apart see the same, so long motions skip some.
         step = max(1, min(frames // 100, int(3 / speed)))
 

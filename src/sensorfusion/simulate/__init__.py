@@ -2,5 +2,6 @@
 
 ``room`` builds a furnished room, ``hand_held`` moves a camera through it, ``RgbdSensor`` renders
 depth and colour, ``measure`` adds the noise of a kind of sensor, ``surface_seen`` returns the
-surface that the cameras saw. Everything is seeded: the same arguments give the same bytes.
+surface that the cameras saw, ``measure_motion`` what an IMU measures on the way. Everything is
+seeded: the same arguments give the same bytes.
 """
