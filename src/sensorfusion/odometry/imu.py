@@ -30,8 +30,12 @@ _BIAS_SIGMA_RAD_S = np.deg2rad(0.5)
 _BIAS_WALK_RAD_S_SQRT_S = np.deg2rad(0.002)
 # How fast a tracked attitude wanders off, beside the error of each pose.
 _TRACKED_WALK_RAD_SQRT_S = np.deg2rad(0.015)
-# Of a chi-square variable with three degrees of freedom, one in ten thousand is larger.
-_OUTLIER = 21.1
+# Of a chi-square variable with three degrees of freedom, one in a hundred is larger.
+_UNLIKELY = 11.3
+# How fast the variance of tracked attitudes follows what is seen of it, a share for each frame.
+_ADAPTATION = 0.1
+# After so many unlikely attitudes in a row, tracking has another idea of the world.
+_PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +73,9 @@ class GyroPrior:
         # Of the attitude's error, then of the bias; the former starts with each chain of frames.
         self._covariance = np.diag([0.0] * 3 + [_BIAS_SIGMA_RAD_S**2] * 3)
         self._discrepancy = np.eye(3)
+        self._unlikely = 0
+        # How much larger the variance of tracked attitudes is than it is said to be.
+        self._excess = 1.0
         self._learned_ns: int | None = None
 
     @property
@@ -117,7 +124,7 @@ class GyroPrior:
         """Correct the bias by a turn that tracking found.
 
         Turns that follow each other without a gap teach more than single ones. A turn that no
-        bias explains is left out.
+        bias explains hardly counts.
 
         Parameters
         ----------
@@ -127,7 +134,8 @@ class GyroPrior:
             As in :class:`GyroRotation`. Found without leaning on this prior: else the bias is
             learned more slowly than it is said to be.
         sigma_rad : float
-            One standard deviation of each tracked attitude about each axis, above 0.
+            One standard deviation of each tracked attitude about each axis, above 0; where the
+            turns show that it is larger, a larger one is used.
 
         Raises
         ------
@@ -151,8 +159,9 @@ class GyroPrior:
     def _start_chain(self, sigma_rad: float) -> None:
         """Begin with an attitude that is as uncertain as any tracked one."""
         self._discrepancy = np.eye(3)
+        self._unlikely = 0
         self._covariance[:3] = self._covariance[:, :3] = 0.0
-        self._covariance[:3, :3] = sigma_rad**2 * np.eye(3)
+        self._covariance[:3, :3] = self._excess * sigma_rad**2 * np.eye(3)
 
     def _predict(
         self,
@@ -172,10 +181,19 @@ class GyroPrior:
     def _update(self, sigma_rad: float) -> None:
         """Correct attitude and bias by the tracked attitude."""
         found = _rotation_vector(self._discrepancy)
-        spread = self._covariance[:3, :3] + sigma_rad**2 * np.eye(3)
-        if found @ np.linalg.solve(spread, found) > _OUTLIER:
+        spread = self._covariance[:3, :3] + self._excess * sigma_rad**2 * np.eye(3)
+        distance = float(found @ np.linalg.solve(spread, found))
+        # On average 1 for each axis, where the noise is what it was said to be.
+        growth = _ADAPTATION * (min(distance / 3.0, 2.0) - 1.0)
+        self._excess = max(1.0, self._excess * (1.0 + growth))
+        surprise = distance / _UNLIKELY
+        self._unlikely = self._unlikely + 1 if surprise > 1 else 0
+        if self._unlikely == _PATIENCE:
             self._start_chain(sigma_rad)
             return
+        if surprise > 1:
+            # An attitude so far off says as little as its distance makes likely.
+            spread = spread + (surprise - 1) * (spread + found @ found * np.eye(3))
         gain = np.linalg.solve(spread, self._covariance[:3]).T
         correction = gain @ found
         self._bias_rad_s = self._bias_rad_s + correction[3:]
