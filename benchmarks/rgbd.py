@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from machine import describe
-from rgbd_marks import judge, ratios
+from rgbd_marks import judge, ratios, summary
 from rgbd_peers import BLOCK_COUNT, FAR_M, SMALLEST_WEIGHT, TRUNCATION_VOXELS
 from rgbd_sequences import Sequence, chosen, render, truth_of
 
@@ -90,6 +90,8 @@ def main(arguments: Rows[str]) -> int:
         show(sequence, measured)
         if asked.json:
             asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for line in summary(report["sequences"]):
+        print(line)
     return 0
 
 

@@ -1,5 +1,6 @@
 """What ours is to reach beside dense SLAM, and whether it does."""
 
+import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,13 @@ SPEED_MARKS = {0.01: 8.0, 0.0058: 6.0}
 SLOWEST_FRAMES_PER_S = 60.0
 LARGEST_ATE_GAP_M = 0.015
 LARGEST_MEMORY_MB = 466.0
+_SYNTHETIC_MARKS = (
+    ("ate_rmse_m", "ATE, ours / dense SLAM", 0.9),
+    ("rpe_1_rmse_m", "RPE over 1 frame", 0.9),
+    ("rpe_30_rmse_m", "RPE over 30 frames", 0.9),
+    ("1-fscore_1cm", "1 - F at 1 cm", 0.8),
+    ("1-aligned_fscore_1cm", "1 - F at 1 cm, aligned", 0.8),
+)
 
 
 def ratios(ours: Result, peer: Result) -> dict[str, float | None]:
@@ -29,18 +37,28 @@ def judge(sequence: Sequence, ours: Result, peer: Result) -> Iterator[str]:
         if "failed" in result or result["frames_used"] < result["frames_in"]:
             yield f"{name} did not place every frame: what stands below compares unequal things"
     if sequence.is_synthetic:
-        for key, title, mark in (
-            ("ate_rmse_m", "ATE, ours / dense SLAM", 0.9),
-            ("rpe_1_rmse_m", "RPE over 1 frame", 0.9),
-            ("rpe_30_rmse_m", "RPE over 30 frames", 0.9),
-            ("1-fscore_1cm", "1 - F at 1 cm", 0.8),
-            ("1-aligned_fscore_1cm", "1 - F at 1 cm, aligned", 0.8),
-        ):
+        for key, title, mark in _SYNTHETIC_MARKS:
             yield _line(title, found[key], mark, "at most")
         yield _line("frames/s, ours / dense SLAM", found["frames_per_s"], None, "")
     else:
         yield from _judge_real(sequence, ours, peer, found["frames_per_s"])
     yield _line("memory, MB above imports", ours.get("memory_mb"), LARGEST_MEMORY_MB, "at most")
+
+
+def summary(measured: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the median and the worst ratio over the simulated sequences for each mark."""
+    compared = [one["ratios"] for one in measured if one["options"] and "ratios" in one]
+    if len(compared) < 2:
+        return
+    yield f"ours / dense SLAM over {len(compared)} simulated sequences"
+    for key, title, mark in _SYNTHETIC_MARKS:
+        known = [ratio[key] for ratio in compared if ratio[key] is not None]
+        if known:
+            reached = sum(value <= mark for value in known)
+            yield (
+                f"  {title:30}median {statistics.median(known):.3g}, worst {max(known):.3g}, "
+                f"at most {mark:g} in {reached} of {len(compared)}"
+            )
 
 
 def _judge_real(

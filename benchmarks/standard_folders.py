@@ -96,7 +96,7 @@ def _recorded(folder: Path) -> Trajectory:
 
 
 def _icl(folder: Path) -> Standard | None:
-    poses = sorted(folder.glob("*.gt.freiburg")) or sorted(folder.parent.glob("*.gt.freiburg"))
+    poses = sorted(folder.glob("*.gt.freiburg"))
     if not _has_pictures(folder) or not poses:
         return None
     match = _ICL_NAME.search(poses[0].name)
