@@ -189,4 +189,10 @@ class Settings:
             return self
         noises = list(rig.depth_noise.values()) or [DepthNoise.unknown()]
         far_m = round(max(map(self.depth.range_m, noises)), 3)
+        if self.depth.near_m > far_m:
+            msg = (
+                f"depth.near_m is {self.depth.near_m}, and this sensor is used up to {far_m} m; "
+                "give depth.far_m to use it beyond"
+            )
+            raise ConfigError(msg)
         return replace(self, depth=replace(self.depth, far_m=far_m))

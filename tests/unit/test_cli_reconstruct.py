@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -40,6 +41,14 @@ def test_the_settings_of_a_run_can_be_used_again(tmp_path, capsys):
     assert cli.run([*room, "--out", str(again), "--config", str(first / "config.toml")]) == 0
     assert (again / "config.toml").read_bytes() == (first / "config.toml").read_bytes()
     assert (again / "mesh.ply").read_bytes() == (first / "mesh.ply").read_bytes()
+
+
+def test_the_settings_of_a_run_say_how_far_the_sensor_was_used(tmp_path):
+    room = [*ROOM, "-o", "frames=1", "-o", "noise=kinect", "--poses", "recording"]
+    assert cli.run([*room, "--out", str(tmp_path), "--voxel-size-m", "0.04"]) == 0
+    settings = tomllib.loads((tmp_path / "config.toml").read_text())
+    # 0.0012 + 0.0019 (z - 0.4)^2 is 0.03 at 4.293 m.
+    assert settings["depth"]["far_m"] == 4.293
 
 
 def test_ctrl_c_leaves_whole_files_of_what_was_seen(tmp_path, capsys, monkeypatch):

@@ -51,5 +51,5 @@ def test_a_rig_of_unknown_noise_reaches_4_m():
 
 def test_a_nearest_depth_beyond_the_default_range_is_refused():
     settings = Settings(depth=DepthSettings(near_m=5.0))
-    with pytest.raises(ConfigError, match=r"depth.near_m is 5.0; expected a value from 0.0 to 4.0"):
+    with pytest.raises(ConfigError, match=r"used up to 4.0 m; give depth.far_m"):
         settings.for_rig(Rig(CAMERAS))
