@@ -14,6 +14,7 @@ _BASELINES_M = {"d405": 0.018, "d415": 0.055, "d435": 0.050, "d455": 0.095}
 # Modules and variants that share those imagers.
 _SAME_IMAGERS = {
     "d400": "d415",
+    "d401": "d405",
     "d410": "d415",
     "d430": "d435",
     "d450": "d455",
