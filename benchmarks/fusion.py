@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from machine import describe
 from numpy.typing import NDArray
-from rgbd_peers import FAR_M, SMALLEST_WEIGHT, Picture, as_mesh, fuse, new_grid, prepare
+from rgbd_peers import SMALLEST_WEIGHT, Picture, as_mesh, far_m, fuse, new_grid, prepare
 from rgbd_sequences import DATA
 
 from sensorfusion.config import DepthSettings
@@ -98,7 +98,7 @@ def decoded(source: FrameSource, count: int) -> list[Prepared]:
     if source.trajectory is None:
         msg = "the recording holds no poses; fusion alone needs them"
         raise SystemExit(msg)
-    settings = DepthSettings(near_m=0.0, far_m=FAR_M, flying_pixel_filter=False)
+    settings = DepthSettings(near_m=0.0, far_m=far_m(source.rig), flying_pixel_filter=False)
     frames = []
     for index, frame in enumerate(source):
         if len(frames) == count:

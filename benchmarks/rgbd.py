@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from machine import describe
 from rgbd_marks import judge, ratios, summary
-from rgbd_peers import BLOCK_COUNT, FAR_M, SMALLEST_WEIGHT, TRUNCATION_VOXELS
+from rgbd_peers import BLOCK_COUNT, SMALLEST_WEIGHT, TRUNCATION_VOXELS
 from rgbd_sequences import Sequence, chosen, render, truth_of
 
 from sensorfusion.config import Settings
@@ -73,7 +73,7 @@ def main(arguments: Rows[str]) -> int:
         "settings": {
             "ours": asdict(Settings()),
             "peers": {
-                "depth_max_m": FAR_M,
+                "depth_max": "as far as ours uses the sensor",
                 "trunc_voxel_multiplier": TRUNCATION_VOXELS,
                 "block_count": BLOCK_COUNT,
                 "weight_threshold": SMALLEST_WEIGHT,

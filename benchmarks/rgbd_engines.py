@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import forget_peak, held_mb, peak_mb
-from rgbd_peers import Outcome, dense_slam, odometry_and_grid
+from rgbd_peers import Outcome, dense_slam, far_m, odometry_and_grid
 from rgbd_sequences import PlayedSource, Sequence
 
 from sensorfusion.config import FusionSettings, Settings
@@ -61,6 +61,7 @@ def run(engine: str, sequence: Sequence, cache: Path | None, out: Path) -> dict[
         before_mb = held_mb()
         # Kernels are loaded or compiled, and thread pools started, before anybody's clock runs.
         ENGINES[engine](PlayedSource(source, WARM_UP_FRAMES, cache), sequence.voxel_size_m)
+        reach_m = far_m(source.rig)
         forget_peak()
         outcome = ENGINES[engine](played, sequence.voxel_size_m)
         memory_mb = peak_mb() - before_mb
@@ -73,6 +74,7 @@ def run(engine: str, sequence: Sequence, cache: Path | None, out: Path) -> dict[
         matrices=np.array(outcome.matrices, np.float64).reshape(-1, 4, 4),
     )
     return {
+        "far_m": reach_m,
         "frames_in": len(played),
         "frames_used": len(outcome.timestamps_ns),
         "dropped": dict(outcome.dropped),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
+from sensorfusion.config import Settings
 from sensorfusion.depth.align import color_at_depth
 from sensorfusion.depth.scale import to_metres
 from sensorfusion.depth_map import DepthMap, RawDepth
@@ -29,8 +30,6 @@ from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.triangle_mesh import TriangleMesh
 
-FAR_M = 4.0
-"""Farther depth is ignored; what ours ignores by default."""
 BLOCK_COUNT = 20_000
 TRUNCATION_VOXELS = 8.0
 SMALLEST_WEIGHT = 3.0
@@ -49,6 +48,8 @@ class Picture:
     intrinsic : open3d.core.Tensor
         float64 (3, 3), pixels.
     units_per_m : float
+    far_m : float
+        Farther depth is ignored; as far as ours uses this sensor by default.
     registered : bool
         Whether colour is that of the depth camera's own pixels.
     """
@@ -58,6 +59,7 @@ class Picture:
     color: Any
     intrinsic: Any
     units_per_m: float
+    far_m: float
     registered: bool
 
 
@@ -109,20 +111,20 @@ def dense_slam(source: SeekableFrameSource, voxel_size_m: float) -> Outcome:
     with closing(_pictures(source)) as pictures:
         for number, picture in enumerate(pictures):
             clock = time.perf_counter()
-            units = picture.units_per_m
+            units, far = picture.units_per_m, picture.far_m
             given.set_data_from_image("depth", picture.depth)
             given.set_data_from_image("color", picture.color)
             try:
                 if outcome.matrices:
-                    found = model.track_frame_to_model(given, seen, units, FAR_M)
+                    found = model.track_frame_to_model(given, seen, units, far)
                     T_world_camera = T_world_camera @ found.transformation.numpy()
             except RuntimeError as error:  # it says so when its equations are singular
                 outcome.dropped[_first_line(error)] += 1
                 outcome.loop_s += time.perf_counter() - clock
                 continue
             model.update_frame_pose(number, core(T_world_camera))
-            model.integrate(given, units, FAR_M, TRUNCATION_VOXELS)
-            model.synthesize_model_frame(seen, units, 0.1, FAR_M, TRUNCATION_VOXELS)
+            model.integrate(given, units, far, TRUNCATION_VOXELS)
+            model.synthesize_model_frame(seen, units, 0.1, far, TRUNCATION_VOXELS)
             outcome.loop_s += time.perf_counter() - clock
             outcome.use(picture, T_world_camera)
     outcome.mesh = as_mesh(model.extract_trianglemesh(SMALLEST_WEIGHT))
@@ -151,7 +153,7 @@ def odometry_and_grid(source: SeekableFrameSource, voxel_size_m: float) -> Outco
                         before,
                         picture.intrinsic,
                         depth_scale=picture.units_per_m,
-                        depth_max=FAR_M,
+                        depth_max=picture.far_m,
                         method=method.Hybrid if picture.registered else method.PointToPlane,
                     )
                     T_world_camera = T_world_camera @ found.transformation.numpy()
@@ -186,9 +188,9 @@ def new_grid(voxel_size_m: float, block_voxels: int, block_count: int = BLOCK_CO
 
 def fuse(grid: Any, picture: Picture, T_camera_world: Any, truncation_voxels: float) -> None:  # noqa: ANN401
     """Touch the blocks near a depth picture and integrate it."""
-    lens, units = picture.intrinsic, picture.units_per_m
+    lens, units, far = picture.intrinsic, picture.units_per_m, picture.far_m
     blocks = grid.compute_unique_block_coordinates(
-        picture.depth, lens, T_camera_world, units, FAR_M, truncation_voxels
+        picture.depth, lens, T_camera_world, units, far, truncation_voxels
     )
     grid.integrate(
         blocks,
@@ -198,9 +200,18 @@ def fuse(grid: Any, picture: Picture, T_camera_world: Any, truncation_voxels: fl
         lens,
         T_camera_world,
         units,
-        FAR_M,
+        far,
         truncation_voxels,
     )
+
+
+def far_m(rig: Rig) -> float:
+    """Return how far ours uses the sensor of a rig by default, metres."""
+    found = Settings().for_rig(rig).depth.far_m
+    if found is None:
+        msg = "the settings say no farthest depth, so engines would not get the same"
+        raise SystemExit(msg)
+    return found
 
 
 def prepare(frame: Frame, rig: Rig) -> Picture:
@@ -226,6 +237,7 @@ def prepare(frame: Frame, rig: Rig) -> Picture:
         image(tensor(np.ascontiguousarray(colors))),
         tensor(measurement.camera.matrix),
         1.0 / unit_m,
+        far_m(rig),
         registered,
     )
 
