@@ -26,6 +26,7 @@ from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.upright import find_up
+from sensorfusion.odometry.imu import GyroPrior
 from sensorfusion.odometry.rgbd import Observation, RgbdTracker, observe
 from sensorfusion.odometry.tracker import TrackingResult
 from sensorfusion.report import Report, environment
@@ -38,8 +39,7 @@ from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
 _FARTHEST_POSE_M = 10_000.0
-# A measurement at 1 m weighs 64, one at 2 m weighs 4, one beyond 2.8 m weighs 1: what is far has to
-# be seen three times.
+# That of three measurements that are each certain to 3 cm.
 _SMALLEST_WEIGHT = 3.0
 
 GoOn = Callable[[int, int | None], bool]
@@ -185,7 +185,7 @@ class _Mapper:
 
     def __init__(self, source: FrameSource, settings: Settings, given: Trajectory | None) -> None:
         self._settings, self._rig, self._given = settings, source.rig, given
-        self._recorded = source.trajectory
+        self._recorded, self._imu = source.trajectory, source.imu
         self._tracker: RgbdTracker | None = None
         self.keeps_world = given is not None
         self.trajectory = Trajectory()
@@ -249,10 +249,21 @@ class _Mapper:
             return self._known_pose(self._given, frame), "no pose"
         if self._tracker is None or not len(self.trajectory):
             # Until a frame is placed, each may be the first.
-            self._tracker = RgbdTracker(self._settings.tracking, self._first_pose(frame))
+            self._tracker = RgbdTracker(
+                self._settings.tracking,
+                self._first_pose(frame),
+                self._rig.noise_of(frame.sensor),
+                self._gyro(frame.sensor),
+            )
         result = self._tracker.track(observation, self._model.views)
         self._results.append(result)
         return (None if result.refused else result.T_world_camera), result.refused
+
+    def _gyro(self, camera: str) -> GyroPrior | None:
+        """Return what the recording's gyroscope says about a camera's turns, if it has one."""
+        if self._imu is None:
+            return None
+        return GyroPrior(self._imu, self._rig.transform(camera, self._imu.name).rotation)
 
     def _first_pose(self, frame: Frame) -> RigidTransform:
         """Return where the recording says it began, or make the first camera the world."""

@@ -90,15 +90,15 @@ def test_a_near_measurement_outweighs_a_far_one():
     back = np.eye(4)
     back[2, 3] = -1.0
     far = RigidTransform("world", "depth", back)
-    # One that is certain to 3 mm weighs 113, one to 12 mm 6 (the steps are coarse for the weak):
-    # 85^2 / 64 and 21^2 / 64, rounded down. So the mean moves by 0.02 * 6 / 119.
+    # One that is certain to 3 mm weighs 113, one to 12 mm 7 (the steps are coarse for the weak):
+    # 85^2 / 64 and 21^2 / 64, rounded. So the mean moves by 0.02 * 7 / 120.
     views = (
         (wall_certain_to(0.003, 1.0), AT_ORIGIN, None),
         (wall_certain_to(0.012, 2.02), far, None),
     )
     mesh = extract_mesh(fused(*views), 1)
     center = np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1]) < 0.3
-    assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.02 * 6 / 119, abs=2e-4)
+    assert np.median(mesh.vertices[center, 2]) == pytest.approx(1 + 0.02 * 7 / 120, abs=2e-4)
 
 
 def test_a_sheet_seen_twice_with_large_errors_stays_one_sheet():
@@ -189,11 +189,11 @@ def test_each_voxel_is_the_weighted_mean_of_what_its_pixel_saw():
         for depth in maps:
             pixel = v.clip(0, 119), u.clip(0, 159)
             seen = np.where(inside, depth.metres[pixel], 0).astype(float)
-            certainty = np.floor(0.255 / depth.sigma_m[pixel]).clip(1, 255)
+            certainty = np.floor(0.255 / depth.sigma_m[pixel] + 0.5).clip(1, 255)
             distance = seen - points[:, 2]
             behind_m = np.maximum(4 * VOXEL_M, 3 * 0.255 / certainty)
             used = (seen > 0) & (distance > -behind_m + 1e-6)
-            share = np.where(used, np.floor(certainty**2 / 64).clip(1, 255), 0)
+            share = np.where(used, np.floor(certainty**2 / 64 + 0.5).clip(1, 255), 0)
             total += share * np.clip(distance / (4 * VOXEL_M), -1, 1)
             observations += used & (distance < 4 * VOXEL_M)
             weight += share

@@ -24,6 +24,7 @@ LARGEST_WEIGHT = 65535 - 255
 COLOR_STEPS = 256
 _THREE_SIGMA = F32(3.0 * 255.0 * FINEST_M)
 _DEPTH_BITS, _CERTAINTY_BITS = np.uint32(0xFFFFFF00), np.uint32(0xFF)
+_NEARLY_ZERO = F32(1e-7)
 _KNOWN_COLOR = np.uint32(0xFF000000)
 _CHUNK = 32
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -136,8 +137,9 @@ def _update(
         distance = depth[i] - z[i]
         behind = max(truncation_m, _THREE_SIGMA / known)
         seen = (known > F32(0.0)) & (distance > -behind)
-        value = max(F32(-1.0), min(F32(1.0), distance * inverse))
-        share = np.floor(min(F32(255.0), max(F32(1.0), known * known * F32(1.0 / 64.0))))
+        # Exactly 0 is for voxels that nothing has measured.
+        value = max(F32(-1.0), min(F32(1.0), distance * inverse + _NEARLY_ZERO))
+        share = np.floor(min(F32(255.0), max(F32(1.0), known * known * F32(1.0 / 64.0) + F32(0.5))))
         share = share if seen else F32(0.0)
         before = F32(np.int32(weight[i]))
         after = before + share
@@ -193,7 +195,8 @@ def pack_depth(depth: Array, sigma_m: Array, packed: Array) -> None:
     bits = depth.view(np.uint32)
     packed[0] = np.uint32(0)
     for i in range(depth.shape[0]):
-        certainty = min(max(F32(255.0 * FINEST_M) / sigma_m[i], F32(1.0)), F32(255.0))
+        certainty = F32(255.0 * FINEST_M) / sigma_m[i] + F32(0.5)
+        certainty = min(max(certainty, F32(1.0)), F32(255.0))
         word = (bits[i] + np.uint32(0x80)) & _DEPTH_BITS
         word |= np.uint32(np.int32(certainty))
         packed[i + 1] = word if depth[i] > F32(0.0) else np.uint32(0)
@@ -267,8 +270,9 @@ def integrate(
     ``pixel_table`` uint32 (1 + width height,) from pinhole pixel to 1 + real pixel, or (1,) when
     they are the same; ``packed`` by :func:`pack_depth`; ``pixels`` uint32 (H W,), red in the lowest
     byte and 255 in the highest where the colour is known, or (0,) without colour; ``limits``
-    float32 (2,): truncation, metres, and the share of it within which voxels take colour; ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512),
-    ``color`` uint16 (capacity, 1536).
+    float32 (2,): truncation, metres, and the share of it within which voxels take colour;
+    ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512), ``color`` uint16
+    (capacity, 1536).
     """
     for chunk in prange((blocks.shape[0] + _CHUNK - 1) // _CHUNK):
         some = slice(chunk * _CHUNK, min((chunk + 1) * _CHUNK, blocks.shape[0]))

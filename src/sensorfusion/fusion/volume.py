@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sensorfusion._kernels import EMPTY, insert_all, look_up, pack_all, unpack
 from sensorfusion.errors import ConfigError
+from sensorfusion.fusion._kernels import UNIT_WEIGHT_M
 
 BLOCK_VOXELS = 8
 _FIRST_CAPACITY = 4096
@@ -28,14 +29,13 @@ class BlockViews:
     tsdf : ndarray of float32, shape (capacity, 512)
         Signed distance in units of the truncation, x fastest.
     weight : ndarray of uint16, shape (capacity, 512)
-        0 = never seen; a measurement with a standard deviation of
-        :data:`sensorfusion.fusion._kernels.UNIT_WEIGHT_M` weighs 1.
+        0 = never seen; a measurement with a standard deviation of ``unit_weight_m`` weighs 1.
     observations : ndarray of uint16, shape (capacity, 512)
         Frames that measured a surface within the truncation of the voxel.
     color : ndarray of uint16, shape (capacity, 1536)
         Red, green, blue in 1/256 grey level, so that averaging many frames does not round; 0 =
         none yet.
-    voxel_size_m, truncation_m : float
+    voxel_size_m, truncation_m, unit_weight_m : float
     """
 
     keys: NDArray[np.int64]
@@ -46,6 +46,7 @@ class BlockViews:
     color: NDArray[np.uint16]
     voxel_size_m: float
     truncation_m: float
+    unit_weight_m: float = UNIT_WEIGHT_M
 
     def void(self) -> None:
         """Let go of the arrays: their memory is no longer the volume's."""

@@ -1,8 +1,8 @@
-"""Numba kernels of tracking: a depth map against signed distances, a picture against a picture.
+"""Numba kernels of least squares in six unknowns: add up, solve, move.
 
-Each kernel adds up the normal equations of one Gauss-Newton step, on one thread: there are some
-thirty steps a frame, and on a busy machine each meeting of threads costs more than it saves. The
-other core decodes, filters and shrinks the frames ahead.
+Unknowns are a translation (m) and then a rotation (rad). Everything runs on one thread: there are
+some thirty steps a frame, and on a busy machine each meeting of threads costs more than it saves.
+The other core decodes, filters and shrinks the frames ahead.
 """
 
 from typing import Any
@@ -11,238 +11,133 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sensorfusion._kernels import find_slot, pack
-
 Array = NDArray[Any]
 F32 = np.float32
 
 SUMS = 32
 """21 upper-triangle entries of J^T W J, 6 of J^T W r, cost, weight, pixels that met the model,
 pixels looked at, pixels that lie where the model has seen empty space."""
-_UNSEEN, _HIT, _EMPTY_SPACE = 0, 1, 2
+CHUNK = 512
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
+# Sums may be taken in any order, so that LLVM vectorises them; the order is the same on every run.
+@njit(fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
+def _dot(one: Array, other: Array) -> float:
+    total = F32(0.0)
+    for i in range(CHUNK):
+        total += one[i] * other[i]
+    return total
+
+
 @njit(**_OPTIONS)
-def _add(sums: Array, jacobian: Array, residual: float, weight: float) -> None:
+def add_up(rows: Array, weight: Array, weighted: Array, sums: Array) -> None:
+    """Add what ``CHUNK`` samples say: ``rows`` float32 (7, CHUNK) are J and the residual.
+
+    ``weight`` float32 (CHUNK,), 0 for samples that do not count; ``weighted`` float32 (CHUNK,) is
+    room to work in.
+    """
     k = 0
     for a in range(6):
-        scaled = weight * jacobian[a]
+        row = rows[a]
+        for i in range(CHUNK):
+            weighted[i] = weight[i] * row[i]
         for b in range(a, 6):
-            sums[k] += scaled * jacobian[b]
+            sums[k] += _dot(weighted, rows[b])
             k += 1
-        sums[21 + a] += scaled * residual
+        sums[21 + a] += _dot(weighted, rows[6])
 
 
 @njit(**_OPTIONS)
-def _corners(
-    keys: Array, rows: Array, tsdf: Array, weight: Array, x: int, y: int, z: int, values: Array
-) -> int:
-    """Read the eight samples of a cell and say whether they hold a surface."""
-    lx, ly, lz = x & 7, y & 7, z & 7
-    last_key = np.int64(-1)
-    row = np.int32(0)
-    state = _HIT
-    for c in range(8):
-        cx, cy, cz = lx + (c & 1), ly + ((c >> 1) & 1), lz + (c >> 2)
-        key = pack((x >> 3) + (cx >> 3), (y >> 3) + (cy >> 3), (z >> 3) + (cz >> 3))
-        if key != last_key:
-            slot = find_slot(keys, key)
-            if keys[slot] != key:
-                return _UNSEEN
-            row = rows[slot]
-            last_key = key
-        voxel = ((cz & 7) << 6) | ((cy & 7) << 3) | (cx & 7)
-        value = tsdf[row, voxel]
-        if weight[row, voxel] == 0 or value < F32(-0.98):
-            return _UNSEEN
-        if value > F32(0.98):
-            state = _EMPTY_SPACE
-        values[c] = value
-    return state
+def solve(matrix: Array, vector: Array, step: Array) -> bool:
+    """Write the solution of ``matrix @ step = -vector`` (6 x 6, positive definite) to ``step``.
 
-
-@njit(**_OPTIONS)
-def distance_equations(
-    depth: Array,
-    rays: Array,
-    stride: int,
-    pose: Array,
-    keys: Array,
-    rows: Array,
-    tsdf: Array,
-    weight: Array,
-    scales: Array,
-) -> Array:
-    """Return the sums of one step of a depth map against the signed distance field.
-
-    ``depth`` (H, W), ``rays`` (H, W, 2) float32; ``pose`` float64 (4, 4) T_world_camera; buffers
-    as in the volume's views; ``scales`` float64 (4,): voxel size, truncation, Huber threshold in
-    standard deviations, and c of the noise model sigma = c (1 + z^2), metres. The unknowns are a
-    translation (m) and a rotation (rad) about the camera's centre, world coordinates.
+    False when the matrix is not positive definite: nothing holds some motion.
     """
-    height, width = depth.shape
-    voxel_m, truncation_m, huber, noise_m = scales[0], scales[1], scales[2], scales[3]
-    sums = np.zeros(SUMS)
-    jacobian = np.empty(6)
-    v = np.empty(8, np.float32)
-    for row in range(stride // 2, height, stride):
-        for column in range(stride // 2, width, stride):
-            z = np.float64(depth[row, column])
-            if not z > 0.0:
-                continue
-            sums[30] += 1.0
-            rx, ry = rays[row, column, 0] * z, rays[row, column, 1] * z
-            ax = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2] * z
-            ay = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2] * z
-            az = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2] * z
-            gx = (ax + pose[0, 3]) / voxel_m
-            gy = (ay + pose[1, 3]) / voxel_m
-            gz = (az + pose[2, 3]) / voxel_m
-            ix, iy, iz = int(np.floor(gx)), int(np.floor(gy)), int(np.floor(gz))
-            state = _corners(keys, rows, tsdf, weight, ix, iy, iz, v)
-            if state != _HIT:
-                sums[31] += 1.0 if state == _EMPTY_SPACE else 0.0
-                continue
-            x, y, w = F32(gx - ix), F32(gy - iy), F32(gz - iz)
-            # Trilinear value and its exact gradient.
-            x00, x10 = v[0] + (v[1] - v[0]) * x, v[2] + (v[3] - v[2]) * x
-            x01, x11 = v[4] + (v[5] - v[4]) * x, v[6] + (v[7] - v[6]) * x
-            y0, y1 = x00 + (x10 - x00) * y, x01 + (x11 - x01) * y
-            d0 = (v[1] - v[0]) + ((v[3] - v[2]) - (v[1] - v[0])) * y
-            d1 = (v[5] - v[4]) + ((v[7] - v[6]) - (v[5] - v[4])) * y
-            scale = truncation_m / voxel_m
-            nx = np.float64(d0 + (d1 - d0) * w) * scale
-            e0, e1 = x10 - x00, x11 - x01
-            ny = np.float64(e0 + (e1 - e0) * w) * scale
-            nz = np.float64(y1 - y0) * scale
-            residual = np.float64(y0 + (y1 - y0) * w) * truncation_m
-            jacobian[0], jacobian[1], jacobian[2] = nx, ny, nz
-            jacobian[3] = ay * nz - az * ny
-            jacobian[4] = az * nx - ax * nz
-            jacobian[5] = ax * ny - ay * nx
-            sigma = noise_m * (1.0 + z * z)
-            deviation = abs(residual) / sigma
-            robust = 1.0 if deviation <= huber else huber / deviation
-            share = robust / (sigma * sigma)
-            _add(sums, jacobian, residual, share)
-            sums[27] += robust * deviation * deviation
-            sums[28] += robust
-            sums[29] += 1.0
-    return sums
+    lower = np.zeros((6, 6))
+    for a in range(6):
+        for b in range(a + 1):
+            value = matrix[a, b]
+            for k in range(b):
+                value -= lower[a, k] * lower[b, k]
+            if a != b:
+                lower[a, b] = value / lower[b, b]
+            elif value > 0.0:
+                lower[a, a] = np.sqrt(value)
+            else:
+                return False
+    for a in range(6):
+        value = -vector[a]
+        for k in range(a):
+            value -= lower[a, k] * step[k]
+        step[a] = value / lower[a, a]
+    for a in range(5, -1, -1):
+        value = step[a]
+        for k in range(a + 1, 6):
+            value -= lower[k, a] * step[k]
+        step[a] = value / lower[a, a]
+    return True
 
 
 @njit(**_OPTIONS)
-def shrink(depth: Array, colors: Array, factor: int, out_depth: Array, out_grey: Array) -> None:
-    """Write depth and grey value (-1 = none) of each square of ``factor`` pixels.
-
-    ``depth`` (H, W) float32, ``colors`` uint8 (H, W, 4) with 255 in the last channel where the
-    colour is known, or (0, 0, 4); outputs float32 (H // factor, W // factor). Depth is the mean of
-    the pixels on the nearest surface only, so that no level holds a depth between two surfaces.
-    """
-    for row in range(out_depth.shape[0]):
-        for column in range(out_depth.shape[1]):
-            grey, known, nearest = F32(0.0), 0, F32(1e9)
-            for y in range(row * factor, (row + 1) * factor):
-                for x in range(column * factor, (column + 1) * factor):
-                    z = depth[y, x]
-                    if z > F32(0.0):
-                        nearest = min(nearest, z)
-                    if colors.shape[0] > 0 and colors[y, x, 3] > 0:
-                        grey += (
-                            F32(0.299) * F32(colors[y, x, 0])
-                            + F32(0.587) * F32(colors[y, x, 1])
-                            + F32(0.114) * F32(colors[y, x, 2])
-                        )
-                        known += 1
-            total, count = F32(0.0), 0
-            limit = nearest * F32(1.04) + F32(0.01)
-            for y in range(row * factor, (row + 1) * factor):
-                for x in range(column * factor, (column + 1) * factor):
-                    z = depth[y, x]
-                    if z > F32(0.0) and z < limit:
-                        total += z
-                        count += 1
-            enough = factor * factor // 2
-            out_depth[row, column] = total / F32(count) if count >= enough else F32(0.0)
-            out_grey[row, column] = grey / F32(known) if known >= enough else F32(-1.0)
+def unpack_sums(sums: Array, matrix: Array, vector: Array) -> None:
+    """Write the symmetric 6 x 6 matrix and the vector that ``sums`` hold."""
+    k = 0
+    for a in range(6):
+        vector[a] = sums[21 + a]
+        for b in range(a, 6):
+            matrix[a, b] = matrix[b, a] = sums[k]
+            k += 1
 
 
 @njit(**_OPTIONS)
-def picture_equations(
-    reference_depth: Array,
-    reference_grey: Array,
-    depth: Array,
-    grey: Array,
-    lens: Array,
-    pose: Array,
-    scales: Array,
-) -> Array:
-    """Return the sums of one step that aligns a reference picture with the current one.
+def damp(matrix: Array) -> None:
+    """Keep a direction that nothing holds from moving, and change the others hardly."""
+    for a in range(6):
+        matrix[a, a] += 1e-6 * matrix[a, a] + 1e-9
 
-    All pictures float32 (h, w), grey -1 where unknown; ``lens`` float64 (4,) fx fy cx cy;
-    ``pose`` float64 (4, 4) T_current_reference; ``scales`` float64 (4,): standard deviation of
-    grey, c of sigma = c (1 + z^2), Huber threshold in standard deviations, and the grey level
-    that the current picture is brighter by. The unknowns are a translation (m) and a rotation
-    (rad) in the current camera's coordinates, applied on the left.
+
+@njit(**_OPTIONS)
+def rotation(vector: Array) -> Array:
+    """Return the 3x3 rotation matrix of a rotation vector (Rodrigues)."""
+    x, y, z = vector[0], vector[1], vector[2]
+    square = x * x + y * y + z * z
+    angle = np.sqrt(square)
+    s = np.sin(angle) / angle if angle > 1e-8 else 1.0
+    c = (1.0 - np.cos(angle)) / square if angle > 1e-8 else 0.5
+    out = np.empty((3, 3))
+    out[0, 0], out[0, 1], out[0, 2] = 1 - c * (y * y + z * z), c * x * y - s * z, c * x * z + s * y
+    out[1, 0], out[1, 1], out[1, 2] = c * x * y + s * z, 1 - c * (x * x + z * z), c * y * z - s * x
+    out[2, 0], out[2, 1], out[2, 2] = c * x * z - s * y, c * y * z + s * x, 1 - c * (x * x + y * y)
+    return out
+
+
+@njit(**_OPTIONS)
+def move(pose: Array, step: Array, about_own_centre: bool) -> None:
+    """Move a pose (4, 4) by a step in its target's axes.
+
+    The rotation is about the source's own origin, or else about the target's.
     """
-    height, width = reference_depth.shape
-    fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
-    sums = np.zeros(SUMS)
-    jacobian = np.empty(6)
-    for row in range(height):
-        for column in range(width):
-            z = np.float64(reference_depth[row, column])
-            if not z > 0.0:
-                continue
-            sums[30] += 1.0
-            px, py = (column - cx) / fx * z, (row - cy) / fy * z
-            x = pose[0, 0] * px + pose[0, 1] * py + pose[0, 2] * z + pose[0, 3]
-            y = pose[1, 0] * px + pose[1, 1] * py + pose[1, 2] * z + pose[1, 3]
-            w = pose[2, 0] * px + pose[2, 1] * py + pose[2, 2] * z + pose[2, 3]
-            if w < 0.05:
-                continue
-            u, v = fx * x / w + cx, fy * y / w + cy
-            if not (u >= 1.0 and v >= 1.0 and u < width - 2.0 and v < height - 2.0):
-                continue
-            iu, iv = int(u), int(v)
-            a, b = u - iu, v - iv
-            ju, jv = fx / w, fy / w
-            hit = False
-            for channel in range(2):
-                source = depth if channel == 0 else grey
-                q00, q10 = np.float64(source[iv, iu]), np.float64(source[iv, iu + 1])
-                q01, q11 = np.float64(source[iv + 1, iu]), np.float64(source[iv + 1, iu + 1])
-                lowest = min(q00, q10, q01, q11)
-                highest = max(q00, q10, q01, q11)
-                if channel == 0:
-                    sigma = scales[1] * (1.0 + w * w)
-                    if lowest <= 0.0 or highest - lowest > 0.1 * lowest:
-                        continue
-                    target = w
-                else:
-                    sigma = scales[0]
-                    reference = np.float64(reference_grey[row, column])
-                    if lowest < 0.0 or reference < 0.0:
-                        continue
-                    target = reference + scales[3]
-                top, bottom = q00 + (q10 - q00) * a, q01 + (q11 - q01) * a
-                residual = top + (bottom - top) * b - target
-                if channel == 0 and abs(residual) > 0.15 * w:
-                    continue
-                gu = ((q10 - q00) * (1.0 - b) + (q11 - q01) * b) * ju
-                gv = (bottom - top) * jv
-                gw = -(gu * x + gv * y) / w - (1.0 if channel == 0 else 0.0)
-                jacobian[0], jacobian[1], jacobian[2] = gu, gv, gw
-                jacobian[3] = y * gw - w * gv
-                jacobian[4] = w * gu - x * gw
-                jacobian[5] = x * gv - y * gu
-                deviation = abs(residual) / sigma
-                robust = 1.0 if deviation <= scales[2] else scales[2] / deviation
-                _add(sums, jacobian, residual, robust / (sigma * sigma))
-                sums[27] += robust * deviation * deviation
-                sums[28] += robust
-                hit = hit or (channel == 0 and deviation < 3.0 * scales[2])
-            if hit:
-                sums[29] += 1.0
-    return sums
+    turned = rotation(step[3:]) @ pose[:3, :3].copy()
+    for a in range(3):
+        if about_own_centre:
+            pose[a, 3] += step[a]
+        for b in range(3):
+            pose[a, b] = turned[a, b]
+    if not about_own_centre:
+        place = rotation(step[3:]) @ pose[:3, 3].copy()
+        for a in range(3):
+            pose[a, 3] = place[a] + step[a]
+
+
+@njit(**_OPTIONS)
+def rotation_vector(matrix: Array) -> Array:
+    """Return the rotation vector (rad) of a 3x3 rotation matrix of less than half a turn."""
+    axis = np.empty(3)
+    axis[0] = matrix[2, 1] - matrix[1, 2]
+    axis[1] = matrix[0, 2] - matrix[2, 0]
+    axis[2] = matrix[1, 0] - matrix[0, 1]
+    sine = 0.5 * np.sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
+    cosine = 0.5 * (matrix[0, 0] + matrix[1, 1] + matrix[2, 2] - 1.0)
+    scale = 0.5 * np.arctan2(sine, cosine) / sine if sine > 1e-12 else 0.5
+    return axis * scale

@@ -1,4 +1,4 @@
-"""A keyframe, and the motion since it found from small pictures.
+"""The motion since a keyframe, found from small pictures.
 
 References
 ----------
@@ -6,118 +6,74 @@ Steinbruecker, Sturm, Cremers, "Real-time visual odometry from dense RGB-D image
 Sturm, Cremers, "Robust odometry estimation for RGB-D cameras", 2013.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.camera import Camera, nearest_pixels
-from sensorfusion.depth_map import DepthMap
-from sensorfusion.odometry import _kernels
-from sensorfusion.odometry.tracker import NormalEquations, step_matrix
+from sensorfusion.odometry import _step_kernels
+from sensorfusion.odometry.pyramid import Level
 
-_SMALLEST_WIDTH_PX = (40, 80)
+# At the two coarsest levels.
 _STEPS = (8, 6)
-_GREY_SIGMA = 8.0
-_NOISE_M = 0.004
+_SMALLEST_STEP = 1e-4  # metres and radians
+GREY_SIGMA = 8.0
 _HUBER = 1.5
-_NO_COLORS = np.zeros((0, 0, 4), np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Level:
-    """One level of a pyramid.
+@dataclass(slots=True, eq=False)
+class Keyframe:
+    """A frame that later ones are compared with.
 
     Attributes
     ----------
-    depth : ndarray of float32, shape (h, w)
-        Metres, 0 = none.
-    grey : ndarray of float32, shape (h, w)
-        0 to 255, -1 = unknown.
-    lens : ndarray of float64, shape (4,)
-        fx, fy, cx, cy of the level, pixels.
+    levels : tuple of Level
+    pose : ndarray of float64, shape (4, 4)
+        T_world_camera.
+    light : ndarray of float64, shape (2,)
+        The last frame's grey is ``light[0]`` times this one's plus ``light[1]``.
     """
 
-    depth: NDArray[np.float32]
-    grey: NDArray[np.float32]
-    lens: NDArray[np.float64]
+    levels: tuple[Level, ...]
+    pose: NDArray[np.float64]
+    light: NDArray[np.float64] = field(default_factory=lambda: np.array([1.0, 0.0]))
 
 
-def build_pyramid(depth: DepthMap, colors: NDArray[np.uint8] | None) -> tuple[Level, ...]:
-    """Return the small pictures of a frame, coarse to fine, lens distortion undone.
-
-    Parameters
-    ----------
-    depth : DepthMap
-    colors : ndarray of uint8, shape (H, W, 4), or None
-        Colour of each depth pixel, 255 in the last channel where it is known.
-    """
-    camera = depth.camera
-    metres = depth.metres
-    pixels = _NO_COLORS if colors is None else colors
-    if not camera.distortion.is_none:
-        table = _straight_pixels(camera)
-        metres = np.where(table >= 0, metres.ravel()[table], np.float32(0))
-        if colors is not None:
-            pixels = np.where(table[..., None] >= 0, colors.reshape(-1, 4)[table], np.uint8(0))
-    levels = []
-    for width in _SMALLEST_WIDTH_PX:
-        factor = max(1, camera.width // width)
-        shape = (camera.height // factor, camera.width // factor)
-        small, grey = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        _kernels.shrink(metres, pixels, factor, small, grey)
-        center = ((camera.cx + 0.5) / factor - 0.5, (camera.cy + 0.5) / factor - 0.5)
-        lens = np.array([camera.fx / factor, camera.fy / factor, *center])
-        levels.append(Level(small, grey, lens))
-    return tuple(levels)
-
-
-def motion_between(
-    reference: tuple[Level, ...],
-    current: tuple[Level, ...],
-    T_current_reference: NDArray[np.float64],
+def motion_since(
+    keyframe: Keyframe, levels: tuple[Level, ...], T_current_keyframe: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the motion from a reference frame to the current one, and the share that agrees.
+    """Return the motion from a keyframe to the current frame, and the share that agrees.
+
+    The keyframe's ``light`` follows the brightness of the current frame.
 
     Parameters
     ----------
-    reference, current : tuple of Level
-    T_current_reference : ndarray of float64, shape (4, 4)
+    keyframe : Keyframe
+    levels : tuple of Level
+        The current frame.
+    T_current_keyframe : ndarray of float64, shape (4, 4)
         First guess.
 
     Returns
     -------
     tuple of ndarray of float64, shape (4, 4), and float
-        T_current_reference; share of the reference's depth pixels that the current depth
-        confirms, 0 to 1.
+        T_current_keyframe; share of the keyframe's depth pixels that the current depth confirms,
+        0 to 1.
     """
-    pose = T_current_reference
+    pose = T_current_keyframe.copy()
+    scales = np.array([GREY_SIGMA, 1.0, 1.0, _HUBER])
     agreed = 0.0
-    for before, now, steps in zip(reference, current, _STEPS, strict=True):
-        both = (before.grey >= 0) & (now.grey >= 0)
-        brighter = 0.0
-        if both.any():
-            brighter = float(np.median(now.grey[both]) - np.median(before.grey[both]))
-        scales = np.array([_GREY_SIGMA, _NOISE_M, _HUBER, np.clip(brighter, -20, 20)])
-        for _ in range(steps):
-            sums = _kernels.picture_equations(
-                before.depth, before.grey, now.depth, now.grey, before.lens, pose, scales
-            )
-            equations = NormalEquations.from_sums(sums)
-            agreed = equations.overlap
-            step = equations.step()
-            if step is None:
-                return pose, 0.0
-            pose = step_matrix(step, np.zeros(3)) @ pose
-            if np.abs(step).max() < 1e-4:
-                break
-    return pose, agreed
-
-
-@lru_cache(maxsize=4)
-def _straight_pixels(camera: Camera) -> NDArray[np.int64]:
-    """Return, for each pixel of the same camera without distortion, the real pixel or -1."""
-    columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    x, y = (columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
-    return nearest_pixels(camera, np.stack([x, y], axis=-1))
+    for before, now, steps in zip(keyframe.levels, levels, _STEPS, strict=False):
+        sums = _step_kernels.align_pictures(
+            before.picture,
+            now.picture,
+            before.lens,
+            pose,
+            keyframe.light,
+            scales,
+            np.array([steps, _SMALLEST_STEP]),
+        )
+        agreed = sums[29] / max(sums[30], 1.0)
+        if not agreed:
+            break
+    return pose, float(agreed)

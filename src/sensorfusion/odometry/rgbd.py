@@ -1,8 +1,9 @@
 """Track RGB-D frames against the volume.
 
-Each frame starts where constant velocity and the motion since the last keyframe put it,
-whichever fits the model better, and is then moved until its points lie on the zero level of the
-signed distance field, coarse to fine. No ray is cast.
+Each frame starts where constant velocity (its rotation by the gyroscope, if there is one) and the
+motion since the last keyframe put it, whichever fits the model better, and is then moved until
+its points lie on the zero level of the signed distance field and its picture on that of the
+keyframe, coarse to fine. No ray is cast.
 
 References
 ----------
@@ -15,28 +16,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.camera import ray_table
 from sensorfusion.config import TrackingSettings
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.odometry import _kernels
-from sensorfusion.odometry.keyframe import Level, build_pyramid, motion_between
-from sensorfusion.odometry.tracker import (
-    NormalEquations,
-    SignedDistanceBlocks,
-    TrackingResult,
-    step_matrix,
-)
-from sensorfusion.transform import RigidTransform
+from sensorfusion.noise import DepthNoise
+from sensorfusion.odometry import _step_kernels
+from sensorfusion.odometry.imu import GyroPrior, GyroRotation
+from sensorfusion.odometry.keyframe import GREY_SIGMA, Keyframe, motion_since
+from sensorfusion.odometry.pyramid import Level, build_pyramid
+from sensorfusion.odometry.tracker import SignedDistanceBlocks, SurfaceFit, TrackingResult
+from sensorfusion.transform import RigidTransform, rotation_from_vector
 
-_SAMPLES_WIDE = (53, 107, 160)
 _STEPS = (4, 4, 3)
 _SMALLEST_STEP = 1e-4  # metres and radians
-_HUBER = (6.0, 3.0, 2.0)
-_NOISE_M = 0.002
+_HUBER = (6.0, 3.0, 1.0)
 _SMALLEST_FILL = 0.005
 _KEYFRAME_AGREEMENT = 0.7
 _KEYFRAME_ANGLE_RAD = 0.2
 _KEYFRAME_DISTANCE_M = 0.2
+# What a hand does between two frames that constant velocity does not foresee.
+_VELOCITY_SIGMA_M, _VELOCITY_SIGMA_RAD = 0.02, 0.02
+# So many points err alike as lie within this many correlation lengths of one another.
+_ALIKE_WITHIN = 2.0
+_PICTURE_LEVEL = 1
+_PICTURE_SHARE = 0.1
+_NO_PICTURE = (np.zeros((0, 0), np.float32),) * 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,13 +48,19 @@ class Observation:
 
     Attributes
     ----------
-    depth : DepthMap
+    timestamp_ns : int
     levels : tuple of Level
         The small pictures of the frame.
+    fill : float
+        Share of pixels with depth, 0 to 1.
+    pixels_per_point : float
+        Of the frame, in each point of the finest level.
     """
 
-    depth: DepthMap
+    timestamp_ns: int
     levels: tuple[Level, ...]
+    fill: float
+    pixels_per_point: float
 
 
 def observe(depth: DepthMap, colors: NDArray[np.uint8] | None) -> Observation:
@@ -63,13 +72,18 @@ def observe(depth: DepthMap, colors: NDArray[np.uint8] | None) -> Observation:
     colors : ndarray of uint8, shape (H, W, 4), or None
         Colour of each depth pixel, 255 in the last channel where it is known.
     """
-    return Observation(depth, build_pyramid(depth, colors))
+    fill = np.count_nonzero(depth.metres) / depth.metres.size
+    levels = build_pyramid(depth, colors)
+    pixels_per_point = depth.metres.size / levels[-1].depth.size
+    return Observation(depth.timestamp_ns, levels, fill, pixels_per_point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Keyframe:
-    levels: tuple[Level, ...]
+class _Expected:
+    """Where a frame is expected before it is looked at, and how surely."""
+
     pose: NDArray[np.float64]
+    information: NDArray[np.float64]
 
 
 class RgbdTracker:
@@ -80,14 +94,28 @@ class RgbdTracker:
     settings : TrackingSettings
     T_world_camera : RigidTransform
         Where the first frame was.
+    noise : DepthNoise
+        Of the camera.
+    gyro : GyroPrior, optional
+        Turns of the camera, where the recording has an IMU.
     """
 
-    def __init__(self, settings: TrackingSettings, T_world_camera: RigidTransform) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: TrackingSettings,
+        T_world_camera: RigidTransform,
+        noise: DepthNoise,
+        gyro: GyroPrior | None = None,
+    ) -> None:
+        self._settings, self._noise, self._gyro = settings, noise, gyro
         self._target, self._source = T_world_camera.target, T_world_camera.source
         self._pose: NDArray[np.float64] = T_world_camera.matrix
         self._motion = np.eye(4)
-        self._keyframe: _Keyframe | None = None
+        self._seen = self._pose[:3, :3]
+        # Of the pose: m and rad, world axes.
+        self._covariance = np.zeros((6, 6))
+        self._timestamp_ns = 0
+        self._keyframe: Keyframe | None = None
         self._is_lost = False
 
     def track(self, observation: Observation, model: SignedDistanceBlocks) -> TrackingResult:
@@ -100,130 +128,145 @@ class RgbdTracker:
         model : SignedDistanceBlocks
             What has been fused so far.
         """
-        depth, levels = observation.depth, observation.levels
-        if self._keyframe is None:
-            if np.count_nonzero(depth.metres) < _SMALLEST_FILL * depth.metres.size:
+        keyframe = self._keyframe
+        if keyframe is None:
+            if observation.fill < _SMALLEST_FILL:
                 return TrackingResult(
                     self._transform(self._pose), 0.0, 0.0, 0.0, "too little depth"
                 )
-            self._keyframe = _Keyframe(levels, self._pose)
+            self._keyframe = Keyframe(observation.levels, self._pose)
+            self._timestamp_ns = observation.timestamp_ns
             return TrackingResult(self._transform(self._pose), 1.0, 0.0, 1.0)
-        start, agreed = self._start(depth, levels, self._keyframe, model)
-        pose, equations = _refine(depth, start, model)
-        result = self._judge(depth, pose, equations)
+        turn = self._turn(observation.timestamp_ns)
+        alike = max(
+            1.0,
+            np.pi
+            * (_ALIKE_WITHIN * self._noise.correlation_px) ** 2
+            / observation.pixels_per_point,
+        )
+        expected = self._expected(turn, alike)
+        start, agreed = _start(observation.levels, expected.pose, keyframe, model)
+        pose, fit = _refine(observation.levels, start, model, keyframe, expected)
+        result = self._judge(pose, fit)
         self._is_lost = bool(result.refused)
         if result.refused:
             self._motion = np.eye(4)
             return result
-        self._motion = np.linalg.inv(self._pose) @ pose
-        self._pose = result.T_world_camera.matrix
-        if agreed < _KEYFRAME_AGREEMENT or _is_far(np.linalg.inv(self._keyframe.pose) @ pose):
-            self._keyframe = _Keyframe(levels, self._pose)
+        if self._gyro:
+            self._learn(self._gyro, pose, fit, observation.timestamp_ns)
+        self._accept(result.T_world_camera.matrix, observation)
+        self._covariance = alike * np.linalg.inv(fit.matrix + expected.information)
+        if agreed < _KEYFRAME_AGREEMENT or _is_far(np.linalg.inv(keyframe.pose) @ self._pose):
+            self._keyframe = Keyframe(observation.levels, self._pose)
         return result
 
-    def _start(
-        self,
-        depth: DepthMap,
-        levels: tuple[Level, ...],
-        keyframe: _Keyframe,
-        model: SignedDistanceBlocks,
-    ) -> tuple[NDArray[np.float64], float]:
-        """Return the better of the two first guesses, and the agreement with the keyframe."""
-        predicted = self._pose @ self._motion
-        guess = np.linalg.inv(predicted) @ keyframe.pose
-        motion, agreed = motion_between(keyframe.levels, levels, guess)
-        aligned = keyframe.pose @ np.linalg.inv(motion)
-        candidates = (predicted, aligned)
-        misfits = [_misfit(_equations(depth, pose, model, 0)) for pose in candidates]
-        return candidates[int(np.argmin(misfits))], agreed
+    def _turn(self, timestamp_ns: int) -> GyroRotation | None:
+        """Return how the camera turned since the last placed frame, if that is known."""
+        return self._gyro.rotation(self._timestamp_ns, timestamp_ns) if self._gyro else None
 
-    def _judge(
-        self, depth: DepthMap, pose: NDArray[np.float64], equations: NormalEquations
-    ) -> TrackingResult:
+    def _expected(self, turn: GyroRotation | None, alike: float) -> _Expected:
+        pose = self._pose @ self._motion
+        sigma_rad = _VELOCITY_SIGMA_RAD
+        if turn is not None:
+            pose[:3, :3] = self._pose[:3, :3] @ turn.R_from_to
+            sigma_rad = turn.sigma_rad
+        change = np.diag([_VELOCITY_SIGMA_M**2] * 3 + [sigma_rad**2] * 3)
+        return _Expected(pose, alike * np.linalg.inv(self._covariance + change))
+
+    def _learn(
+        self, gyro: GyroPrior, pose: NDArray[np.float64], fit: SurfaceFit, timestamp_ns: int
+    ) -> None:
+        """Tell the gyroscope how the camera turned by what it saw alone."""
+        seen = rotation_from_vector(fit.free_step[3:]) @ pose[:3, :3]
+        gyro.learn(self._timestamp_ns, timestamp_ns, self._seen.T @ seen)
+        self._seen = seen
+
+    def _accept(self, pose: NDArray[np.float64], observation: Observation) -> None:
+        self._motion = np.linalg.inv(self._pose) @ pose
+        self._pose = pose
+        self._timestamp_ns = observation.timestamp_ns
+
+    def _judge(self, pose: NDArray[np.float64], fit: SurfaceFit) -> TrackingResult:
         settings = self._settings
         enough = settings.overlap_to_regain if self._is_lost else settings.smallest_overlap
-        # At 1 m the noise model's standard deviation is 2 c.
-        residual_m = float(2.0 * _NOISE_M * np.sqrt(equations.cost))
-        conditioning = _conditioning(equations, depth)
         refused = ""
-        if equations.pixels < 100:
+        if fit.points < 100:
             refused = "too little depth"
-        elif equations.overlap < enough:
+        elif fit.overlap < enough:
             refused = "overlap too small"
-        elif equations.contradiction > settings.largest_contradiction:
+        elif fit.contradiction > settings.largest_contradiction:
             refused = "surface where the model has seen empty space"
-        elif residual_m > settings.largest_residual_m:
+        elif fit.residual_m > settings.largest_residual_m + fit.noise_m:
             refused = "residual too large"
-        elif conditioning < settings.smallest_conditioning:
+        elif fit.conditioning < settings.smallest_conditioning:
             refused = "free to slide along the surface"
         elif _is_far(np.linalg.inv(self._pose) @ pose, settings.largest_jump_m, np.pi / 4):
             refused = "jump"
         transform = self._transform(self._pose if refused else pose)
-        return TrackingResult(transform, equations.overlap, residual_m, conditioning, refused)
+        return TrackingResult(transform, fit.overlap, fit.residual_m, fit.conditioning, refused)
 
     def _transform(self, pose: NDArray[np.float64]) -> RigidTransform:
         return RigidTransform.nearest(self._target, self._source, pose)
 
 
-def _equations(
-    depth: DepthMap, pose: NDArray[np.float64], model: SignedDistanceBlocks, level: int
-) -> NormalEquations:
-    sums = _kernels.distance_equations(
-        depth.metres,
-        ray_table(depth.camera),
-        max(1, depth.camera.width // _SAMPLES_WIDE[level]),
-        pose,
-        model.keys,
-        model.indices,
-        model.tsdf,
-        model.weight,
-        np.array([model.voxel_size_m, model.truncation_m, _HUBER[level], _NOISE_M]),
-    )
-    return NormalEquations.from_sums(sums)
+def _start(
+    levels: tuple[Level, ...],
+    predicted: NDArray[np.float64],
+    keyframe: Keyframe,
+    model: SignedDistanceBlocks,
+) -> tuple[NDArray[np.float64], float]:
+    """Return the better of the two first guesses, and the agreement with the keyframe."""
+    guess = np.linalg.inv(predicted) @ keyframe.pose
+    motion, agreed = motion_since(keyframe, levels, guess)
+    aligned = keyframe.pose @ np.linalg.inv(motion)
+    candidates = (predicted, aligned)
+    nothing = _Expected(predicted, np.zeros((6, 6)))
+    misfits = [_fit(levels, pose.copy(), model, 0, nothing).misfit for pose in candidates]
+    return candidates[int(np.argmin(misfits))], agreed
 
 
 def _refine(
-    depth: DepthMap, pose: NDArray[np.float64], model: SignedDistanceBlocks
-) -> tuple[NDArray[np.float64], NormalEquations]:
+    levels: tuple[Level, ...],
+    pose: NDArray[np.float64],
+    model: SignedDistanceBlocks,
+    keyframe: Keyframe,
+    expected: _Expected,
+) -> tuple[NDArray[np.float64], SurfaceFit]:
     """Move a frame onto the zero level, coarse to fine; return how it lies there, too."""
-    finest = len(_STEPS) - 1
-    for level, steps in enumerate(_STEPS):
-        for _ in range(steps):
-            equations = _equations(depth, pose, model, level)
-            step = equations.step()
-            if step is None:
-                return pose, equations
-            pose = step_matrix(step, pose[:3, 3]) @ pose
-            if np.abs(step).max() < _SMALLEST_STEP:
-                if level == finest:
-                    return pose, equations
-                break
-    return pose, _equations(depth, pose, model, finest)
+    pose = pose.copy()
+    for level in range(len(_STEPS)):
+        picture = keyframe if level == len(_STEPS) - 1 else None
+        fit = _fit(levels, pose, model, level, expected, picture, _STEPS[level])
+    return pose, fit
 
 
-def _misfit(equations: NormalEquations) -> float:
-    """Return a cost that a pose cannot lower by moving its pixels off the model."""
-    if not equations.pixels or not equations.hits:
-        return float(np.inf)
-    outside = 2.0 * _HUBER[0] ** 2
-    missed = equations.misplaced
-    return (
-        (min(equations.cost, outside) * equations.hits + outside * missed)
-        / (equations.hits + missed)
-        / (0.1 + equations.overlap)
+def _fit(
+    levels: tuple[Level, ...],
+    pose: NDArray[np.float64],
+    model: SignedDistanceBlocks,
+    level: int,
+    expected: _Expected,
+    keyframe: Keyframe | None = None,
+    steps: int = 0,
+) -> SurfaceFit:
+    """Move ``pose`` (4, 4), in place, by some steps; return how the frame lies on the model."""
+    small = levels[_PICTURE_LEVEL]
+    reference, light, T_world_reference = _NO_PICTURE, np.array([1.0, 0.0]), pose
+    if keyframe is not None:
+        reference = keyframe.levels[_PICTURE_LEVEL].picture
+        light, T_world_reference = keyframe.light, keyframe.pose
+    scales = np.array([GREY_SIGMA, _PICTURE_SHARE, 0.0, _HUBER[level]])
+    sums, matrix, free_step = _step_kernels.refine(
+        (levels[level].points, levels[level].certainty),
+        pose,
+        (model.keys, model.indices, model.tsdf, model.weight),
+        np.array([model.voxel_size_m, model.truncation_m, _HUBER[level], model.unit_weight_m]),
+        (reference, small.picture, small.lens, T_world_reference, scales),
+        light,
+        (expected.pose, expected.information),
+        np.array([steps, _SMALLEST_STEP]),
     )
-
-
-def _conditioning(equations: NormalEquations, depth: DepthMap) -> float:
-    """Return the smallest eigenvalue of J^T J per unit of weight, rotations scaled to metres."""
-    trace = float(np.trace(equations.matrix[:3, :3]))
-    if not trace > 0:
-        return 0.0
-    metres = depth.metres[:: max(1, depth.camera.height // 60), :: max(1, depth.camera.width // 80)]
-    scale_m = float(np.median(metres[metres > 0])) if (metres > 0).any() else 1.0
-    scaling = np.array([1.0, 1.0, 1.0, scale_m, scale_m, scale_m])
-    scaled = equations.matrix / np.outer(scaling, scaling) / trace
-    return float(np.linalg.eigvalsh(scaled)[0])
+    return SurfaceFit.from_sums(sums, matrix, free_step, levels[0].depth)
 
 
 def _is_far(

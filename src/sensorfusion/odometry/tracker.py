@@ -6,7 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.transform import RigidTransform, rotation_from_vector
+from sensorfusion.transform import RigidTransform
+
+_FAR_OFF = 6.0  # standard deviations
 
 
 class SignedDistanceBlocks(Protocol):
@@ -25,11 +27,15 @@ class SignedDistanceBlocks(Protocol):
 
     @property
     def tsdf(self) -> NDArray[np.float32]:
-        """Signed distance over truncation, (capacity, 512)."""
+        """Signed distance over truncation, exactly 0 = never seen, (capacity, 512)."""
 
     @property
     def weight(self) -> NDArray[np.uint16]:
-        """Weight, 0 = never seen, (capacity, 512)."""
+        """Information, 0 = never seen, (capacity, 512)."""
+
+    @property
+    def unit_weight_m(self) -> float:
+        """One standard deviation of what weighs 1."""
 
     @property
     def voxel_size_m(self) -> float:
@@ -50,7 +56,8 @@ class TrackingResult:
     overlap : float
         Share of the frame's depth that lies on known surface, 0 to 1.
     residual_m : float
-        Root mean square distance to that surface, outliers weighted down, scaled to 1 m depth.
+        Root mean square distance to that surface, metres, outliers weighted down and points
+        weighted by their certainty.
     conditioning : float
         How well the surface holds the weakest of the six directions of motion: mean square of
         its effect on the distances, 0 (free to slide) to about 0.3 (held from all sides).
@@ -66,59 +73,97 @@ class TrackingResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NormalEquations:
-    """The sums of one Gauss-Newton step.
+class SurfaceFit:
+    """How a frame lies on the model.
 
     Attributes
     ----------
-    matrix : ndarray of float64, shape (6, 6)
-        J^T W J; translation in metres first, then rotation in radians.
-    vector : ndarray of float64, shape (6,)
-        J^T W r.
     cost : float
-        Robust mean square residual in standard deviations.
-    hits, pixels, misplaced : float
-        Pixels that met the model, that were looked at, and that lie where it has seen space.
+        Robust mean square distance in standard deviations.
+    noise_m : float
+        The sensor's standard deviation, over the points that met the model, metres.
+    conditioning : float
+        As in :class:`TrackingResult`.
+    matrix : ndarray of float64, shape (6, 6)
+        J^T W J of all that holds the frame; translation in metres first, then rotation in
+        radians, world axes.
+    free_step : ndarray of float64, shape (6,)
+        To where the frame would lie if nothing had been expected of it; m, rad, world axes.
+    hits, points, misplaced : float
+        Points that met the model, that were looked at, and that lie where it has seen space.
     """
 
-    matrix: NDArray[np.float64]
-    vector: NDArray[np.float64]
     cost: float
+    noise_m: float
+    conditioning: float
+    matrix: NDArray[np.float64]
+    free_step: NDArray[np.float64]
     hits: float
-    pixels: float
+    points: float
     misplaced: float
 
     @classmethod
-    def from_sums(cls, sums: NDArray[np.float64]) -> "NormalEquations":
-        """Unpack what a kernel added up."""
-        matrix = np.zeros((6, 6))
-        matrix[np.triu_indices(6)] = sums[:21]
-        matrix = matrix + np.triu(matrix, 1).T
-        cost = sums[27] / sums[28] if sums[28] > 0 else np.inf
-        return cls(matrix, sums[21:27], float(cost), *map(float, sums[29:32]))
+    def from_sums(
+        cls,
+        sums: NDArray[np.float64],
+        matrix: NDArray[np.float64],
+        free_step: NDArray[np.float64],
+        metres: NDArray[np.float32],
+    ) -> "SurfaceFit":
+        """Unpack what a kernel added up.
+
+        Parameters
+        ----------
+        sums : ndarray of float64, shape (32,)
+        matrix : ndarray of float64, shape (6, 6)
+        free_step : ndarray of float64, shape (6,)
+        metres : ndarray of float32, shape (h, w)
+            Depth of the frame, 0 = none.
+        """
+        robust, certainty = sums[28], sums[0] + sums[6] + sums[11]
+        known = bool(robust > 0 and certainty > 0)
+        return cls(
+            float(sums[27] / robust) if known else np.inf,
+            float(np.sqrt(robust / certainty)) if known else np.inf,
+            _conditioning(matrix, certainty, metres) if known else 0.0,
+            matrix,
+            free_step,
+            *map(float, sums[29:32]),
+        )
+
+    @property
+    def residual_m(self) -> float:
+        """Return the robust distance to the surface, metres; certain points count more."""
+        return float(np.sqrt(self.cost)) * self.noise_m if np.isfinite(self.cost) else np.inf
 
     @property
     def overlap(self) -> float:
-        """Return hits / pixels."""
-        return self.hits / self.pixels if self.pixels else 0.0
+        """Return hits / points."""
+        return self.hits / self.points if self.points else 0.0
 
     @property
     def contradiction(self) -> float:
-        """Return the share of comparable pixels that lie where the model has seen space."""
+        """Return the share of comparable points that lie where the model has seen space."""
         comparable = self.hits + self.misplaced
         return self.misplaced / comparable if comparable else 0.0
 
-    def step(self) -> NDArray[np.float64] | None:
-        """Return the motion that lowers the cost, float64 (6,), or None when nothing holds it."""
-        damped = self.matrix + np.diag(1e-6 * np.diag(self.matrix) + 1e-9)
-        if self.hits < 50 or not np.isfinite(damped).all():
-            return None
-        return np.asarray(-np.linalg.solve(damped, self.vector))
+    @property
+    def misfit(self) -> float:
+        """Return a cost that a pose cannot lower by moving its points off the model."""
+        if not self.points or not self.hits:
+            return float(np.inf)
+        outside = 2.0 * _FAR_OFF**2
+        return (
+            (min(self.cost, outside) * self.hits + outside * self.misplaced)
+            / (self.hits + self.misplaced)
+            / (0.1 + self.overlap)
+        )
 
 
-def step_matrix(step: NDArray[np.float64], center_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the 4x4 motion of a step (translation, rotation vector) about a centre, float64."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation_from_vector(step[3:])
-    matrix[:3, 3] = center_m - matrix[:3, :3] @ center_m + step[:3]
-    return matrix
+def _conditioning(
+    matrix: NDArray[np.float64], certainty: float, metres: NDArray[np.float32]
+) -> float:
+    """Return the smallest eigenvalue of J^T J per unit of weight, rotations scaled to metres."""
+    scale_m = float(np.median(metres[metres > 0])) if (metres > 0).any() else 1.0
+    scaling = np.array([1.0, 1.0, 1.0, scale_m, scale_m, scale_m])
+    return float(np.linalg.eigvalsh(matrix / np.outer(scaling, scaling) / certainty)[0])
