@@ -197,7 +197,9 @@ class _Mapper:
         # Tracking needs a volume that it can read, at a voxel size that suits it.
         self._model = self._volume
         if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.own_kernels):
-            self._model = Volume(voxel_size_m, fusion.truncation_voxels * voxel_size_m)
+            self._model = Volume(
+                voxel_size_m, fusion.truncation_voxels * voxel_size_m, with_color=False
+            )
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""

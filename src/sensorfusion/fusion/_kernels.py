@@ -61,10 +61,11 @@ def touch(
             dx = (pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]) * scale
             dy = (pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]) * scale
             dz = (pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]) * scale
-            depth_m = truncation_m + max(truncation_m, 3.0 * sigma_m[row, column])
+            front_m = 0.5 * truncation_m
+            depth_m = front_m + max(truncation_m, 3.0 * sigma_m[row, column])
             steps = int(np.ceil(2.0 * depth_m / block_size_m))
             for step in range(steps + 1):
-                t = z - truncation_m + depth_m * step / steps
+                t = z - front_m + depth_m * step / steps
                 key = pack(
                     int(np.floor(dx * t + pose[0, 3] * scale)),
                     int(np.floor(dy * t + pose[1, 3] * scale)),
@@ -227,6 +228,7 @@ def _integrate_some(
     real = np.empty(VOXELS, np.uint32)
     measured = np.empty(VOXELS, np.uint32)
     levels = np.empty(3 * VOXELS, np.uint32)
+    uncounted = np.zeros(VOXELS, np.uint16)
     shares = np.empty(3 * VOXELS, np.float32)
     for n in range(blocks.shape[0]):
         block = blocks[n]
@@ -237,8 +239,9 @@ def _integrate_some(
             real[:] = index
         _gather(packed, real, measured)
         _split(measured, depth_bits, certainty)
+        counts = observations[block] if len(observations) > 0 else uncounted
         colored = _update(
-            depth, certainty, z, limits, tsdf[block], weight[block], observations[block], added
+            depth, certainty, z, limits, tsdf[block], weight[block], counts, added
         )
         if colored and len(pixels) > 0:
             _gather_pixels(pixels, real, measured)
@@ -272,7 +275,7 @@ def integrate(
     byte and 255 in the highest where the colour is known, or (0,) without colour; ``limits``
     float32 (2,): truncation, metres, and the share of it within which voxels take colour;
     ``tsdf`` float32, ``weight`` and ``observations`` uint16 (capacity, 512), ``color`` uint16
-    (capacity, 1536).
+    (capacity, 1536); the last two may have no rows.
     """
     for chunk in prange((blocks.shape[0] + _CHUNK - 1) // _CHUNK):
         some = slice(chunk * _CHUNK, min((chunk + 1) * _CHUNK, blocks.shape[0]))

@@ -68,7 +68,7 @@ def touched_blocks(
 ) -> NDArray[np.int64]:
     """Return the keys of the blocks that a depth map changes, sorted, int64 (N,).
 
-    They reach from the truncation before the measured surface to the truncation, or three
+    They reach from half the truncation before the measured surface to the truncation, or three
     standard deviations if that is more, behind it.
     """
     farthest_m = float(depth.metres.max())
@@ -157,13 +157,22 @@ def integrate_depth(
         lookup.size,
         lookup.table,
         packed,
-        _NO_COLOR if colors is None else np.ascontiguousarray(colors).view("<u4").ravel(),
+        _pixels(views.color, colors),
         np.array([volume.truncation_m, color_band], np.float32),
         views.tsdf,
         views.weight,
         views.observations,
         views.color,
     )
+
+
+def _pixels(
+    color: NDArray[np.uint16], colors: NDArray[np.uint8] | None
+) -> NDArray[np.uint32]:
+    """Return colours as one word a pixel; none where there are none, or no room for them."""
+    if colors is None or not len(color):
+        return _NO_COLOR
+    return np.ascontiguousarray(colors).view("<u4").ravel()
 
 
 def _voxel_offsets(axes: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ This module alone makes numpy views of the grid's buffers; Open3D owns them.
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,13 @@ from sensorfusion._kernels import EMPTY, insert_all, look_up, pack_all, unpack
 from sensorfusion.errors import ConfigError
 from sensorfusion.fusion._kernels import UNIT_WEIGHT_M
 
+if TYPE_CHECKING:
+    import open3d as o3d
+
 BLOCK_VOXELS = 8
 _FIRST_CAPACITY = 4096
 _GROWTH = 1.6
+_COPIED_AT_ONCE = 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +78,9 @@ class Volume:
     own_kernels : bool
         Fuse with this package's kernels, which work on views of the buffers; Open3D's kernels
         are used without, and always on CUDA.
+    with_color : bool
+        Keep colours and how many frames measured each voxel; a volume to track against does
+        without, in half of the memory.
 
     Raises
     ------
@@ -94,6 +101,7 @@ class Volume:
         device: str = "CPU:0",
         *,
         own_kernels: bool = True,
+        with_color: bool = True,
     ) -> None:
         import open3d as o3d
 
@@ -103,17 +111,8 @@ class Volume:
         self.truncation_m = truncation_m
         self.device = core.Device(device)
         self.own_kernels = own_kernels and device.startswith("CPU")
-        # Open3D's kernels take float pictures only with float weights and colours.
-        small = core.uint16 if self.own_kernels else core.float32
-        self.grid = o3d.t.geometry.VoxelBlockGrid(
-            ("tsdf", "weight", "color", "observations"),
-            (core.float32, small, small, core.uint16),
-            ((1), (1), (3), (1)),
-            voxel_size_m,
-            BLOCK_VOXELS,
-            _FIRST_CAPACITY,
-            self.device,
-        )
+        self._attributes = ("tsdf", "weight", *(("color", "observations") if with_color else ()))
+        self.grid = self._new_grid(_FIRST_CAPACITY)
         self._keys: NDArray[np.int64] = np.full(8 * _FIRST_CAPACITY, EMPTY)
         self._indices = np.zeros(8 * _FIRST_CAPACITY, np.int32)
         self._count = 0
@@ -156,17 +155,18 @@ class Volume:
         """Return views of the buffers as they lie now; with own kernels only."""
         if self._views is None:
             capacity = int(self.grid.hashmap().capacity())
-            tsdf, weight, observations, color = (
-                self.grid.attribute(name).numpy().reshape(capacity, -1)
-                for name in ("tsdf", "weight", "observations", "color")
-            )
+            arrays = {
+                name: self.grid.attribute(name).numpy().reshape(capacity, -1)
+                for name in self._attributes
+            }
+            nothing = np.zeros((0, BLOCK_VOXELS**3), np.uint16)
             self._views = BlockViews(
                 self._keys,
                 self._indices,
-                tsdf,
-                weight,
-                observations,
-                color,
+                arrays["tsdf"],
+                arrays["weight"],
+                arrays.get("observations", nothing),
+                arrays.get("color", nothing),
                 self.voxel_size_m,
                 self.truncation_m,
             )
@@ -174,24 +174,44 @@ class Volume:
 
     def _make_room(self, extra: int) -> None:
         needed = self._count + extra
-        hash_map = self.grid.hashmap()
-        capacity = int(hash_map.capacity())
-        if needed <= capacity:
+        old = self.grid
+        if needed <= int(old.hashmap().capacity()):
             return
-        hash_map.reserve(int(max(needed, _GROWTH * capacity)))
-        capacity = int(hash_map.capacity())
         if self._views is not None:
             self._views.void()
             self._views = None
-        if 4 * capacity > self._keys.size:
-            size = 1 << int(np.ceil(np.log2(8 * capacity)))
-            self._keys = np.full(size, EMPTY)
-            self._indices = np.zeros(size, np.int32)
-        else:
-            self._keys.fill(EMPTY)
-        rows = hash_map.active_buf_indices().numpy()
-        coordinates = hash_map.key_tensor().numpy()[rows]
-        self._enter(pack_all(coordinates), rows)
+        capacity = int(max(needed, _GROWTH * int(old.hashmap().capacity())))
+        rows = old.hashmap().active_buf_indices().numpy()
+        keys = pack_all(old.hashmap().key_tensor().numpy()[rows])
+        # Not reserve(): it holds every block a third time on the way.
+        self.grid = self._new_grid(capacity)
+        new_rows = self._activate(keys)
+        for name in self._attributes:
+            source, target = old.attribute(name).numpy(), self.grid.attribute(name).numpy()
+            for first in range(0, len(rows), _COPIED_AT_ONCE):
+                some = slice(first, first + _COPIED_AT_ONCE)
+                target[new_rows[some]] = source[rows[some]]
+        size = max(self._keys.size, 1 << int(np.ceil(np.log2(4 * capacity))))
+        self._keys = np.full(size, EMPTY)
+        self._indices = np.zeros(size, np.int32)
+        self._enter(keys, new_rows)
+
+    def _new_grid(self, capacity: int) -> "o3d.t.geometry.VoxelBlockGrid":
+        import open3d as o3d
+
+        core = o3d.core
+        # Open3D's kernels take float pictures only with float weights and colours.
+        small = core.uint16 if self.own_kernels else core.float32
+        kinds = {"tsdf": core.float32, "weight": small, "color": small, "observations": core.uint16}
+        return o3d.t.geometry.VoxelBlockGrid(
+            self._attributes,
+            tuple(kinds[name] for name in self._attributes),
+            tuple((3) if name == "color" else (1) for name in self._attributes),
+            self.voxel_size_m,
+            BLOCK_VOXELS,
+            capacity,
+            self.device,
+        )
 
     def _activate(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         import open3d as o3d
