@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 EMPTY = np.int64(-1)
 _SCRAMBLE = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
-_BIAS = 1 << 20
+BIAS = 1 << 20  # what a key adds to each coordinate
 
 
 @njit(cache=True, nogil=True)
 def pack(x: int, y: int, z: int) -> int:
     """Return the key of a block coordinate, each part within +-2^20; keys sort as (x, y, z)."""
-    return ((np.int64(x) + _BIAS) << 42) | ((np.int64(y) + _BIAS) << 21) | (np.int64(z) + _BIAS)
+    return ((np.int64(x) + BIAS) << 42) | ((np.int64(y) + BIAS) << 21) | (np.int64(z) + BIAS)
 
 
 @njit(cache=True, nogil=True)
@@ -56,10 +56,10 @@ def unpack(keys: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the block coordinates of keys, int32 (N, 3)."""
     mask = (1 << 21) - 1
     parts = np.stack([keys >> 42, (keys >> 21) & mask, keys & mask], axis=-1)
-    return (parts - _BIAS).astype(np.int32)
+    return (parts - BIAS).astype(np.int32)
 
 
 def pack_all(coordinates: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the keys of block coordinates int32 (N, 3), int64 (N,)."""
-    x, y, z = coordinates.astype(np.int64).T + _BIAS
+    x, y, z = coordinates.astype(np.int64).T + BIAS
     return np.asarray((x << 42) | (y << 21) | z)

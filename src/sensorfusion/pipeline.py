@@ -26,6 +26,7 @@ from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.upright import find_up
+from sensorfusion.odometry.given import known_pose
 from sensorfusion.odometry.imu import GyroPrior
 from sensorfusion.odometry.rgbd import Observation, RgbdTracker, observe
 from sensorfusion.odometry.tracker import TrackingResult
@@ -34,11 +35,10 @@ from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.sources.registry import opened_or_given
-from sensorfusion.trajectory import SAME_TIME_NS, Trajectory
+from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
-_FARTHEST_POSE_M = 10_000.0
 # That of three measurements that are each certain to 3 cm.
 _SMALLEST_WEIGHT = 3.0
 
@@ -248,7 +248,7 @@ class _Mapper:
         if not prepared.depth.metres.any():
             return None, "no depth"
         if observation is None:
-            return self._known_pose(self._given, frame), "no pose"
+            return known_pose(self._given, frame), "no pose"
         if self._tracker is None or not len(self.trajectory):
             # Until a frame is placed, each may be the first.
             self._tracker = RgbdTracker(
@@ -269,28 +269,9 @@ class _Mapper:
 
     def _first_pose(self, frame: Frame) -> RigidTransform:
         """Return where the recording says it began, or make the first camera the world."""
-        pose = self._known_pose(self._recorded, frame)
+        pose = known_pose(self._recorded, frame)
         self.keeps_world = pose is not None
         return pose or RigidTransform.identity("world", frame.sensor)
-
-    @staticmethod
-    def _known_pose(poses: Trajectory | None, frame: Frame) -> RigidTransform | None:
-        """Return where a trajectory says that a frame was taken.
-
-        A pose file names no camera: it is taken to be the one that measures depth.
-        """
-        pose = poses.at(frame.timestamp_ns, tolerance_ns=SAME_TIME_NS) if poses else None
-        if pose is None:
-            return None
-        distance_m = float(np.abs(pose.translation_m).max())
-        if distance_m > _FARTHEST_POSE_M:
-            msg = (
-                f"a pose lies {distance_m:.0f} m from the origin of its world; expected at most "
-                f"{_FARTHEST_POSE_M:.0f} m, beyond which float32 loses millimetres: subtract an "
-                "offset from the poses"
-            )
-            raise SourceError(msg)
-        return RigidTransform(pose.target, frame.sensor, pose.matrix)
 
 
 def _given_poses(source: FrameSource, poses: Trajectory | Path | str | None) -> Trajectory | None:

@@ -10,7 +10,7 @@ from sensorfusion.depth_map import DepthMap
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.fusion.extract import extract_mesh
-from sensorfusion.fusion.integrate_depth import integrate_depth, touched_blocks
+from sensorfusion.fusion.integrate_depth import integrate_depth, pack_depth, touched_blocks
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
@@ -27,6 +27,10 @@ def wall_certain_to(sigma_m, z_m):
     """A wall whose every pixel is certain to sigma_m."""
     sigmas = np.full((CAMERA.height, CAMERA.width), sigma_m, np.float32)
     return replace(wall(z_m), sigma_m=sigmas)
+
+
+def blocks_of(volume, depth, pose=AT_ORIGIN):
+    return touched_blocks(volume, depth, pose, pack_depth(depth))
 
 
 def fused(*views, voxel_size_m=VOXEL_M):
@@ -118,12 +122,12 @@ def test_the_volume_grows_without_losing_what_it_holds():
     small, large = Volume(VOXEL_M, 4 * VOXEL_M), Volume(VOXEL_M, 4 * VOXEL_M)
     integrate_depth(small, wall(2.0), AT_ORIGIN)
     integrate_depth(large, wall(2.0), AT_ORIGIN)
-    rows = large.rows_of(touched_blocks(large, wall(2.0), AT_ORIGIN))
+    rows = large.rows_of(blocks_of(large, wall(2.0)))
     kept = large.views.tsdf[rows].copy()
     corner = np.arange(6000, dtype=np.int64)
     large.rows_of((corner + (1 << 20) + 5000 << 42) | (1 << 41) | (1 << 20))
     assert large.grid.hashmap().size() == len(large) == len(small) + 6000
-    rows = large.rows_of(touched_blocks(large, wall(2.0), AT_ORIGIN))
+    rows = large.rows_of(blocks_of(large, wall(2.0)))
     np.testing.assert_array_equal(large.views.tsdf[rows], kept)
 
 
@@ -174,7 +178,7 @@ def test_each_voxel_is_the_weighted_mean_of_what_its_pixel_saw():
         sigma_m = rng.uniform(0.002, 0.05, (120, 160)).astype(np.float32)
         maps.append(DepthMap(metres, CAMERA, 0, sigma_m))
     volume = fused(*[(depth, pose, None) for depth in maps])
-    keys = np.intersect1d(*[touched_blocks(volume, depth, pose) for depth in maps])[::7]
+    keys = np.intersect1d(*[blocks_of(volume, depth, pose) for depth in maps])[::7]
     rows = volume.rows_of(keys)
     z, y, x = np.mgrid[:8, :8, :8].reshape(3, -1)
     for key, row in zip(keys, rows, strict=True):

@@ -122,14 +122,20 @@ def test_a_covered_lens_is_refused_and_then_tracking_goes_on():
 
 
 def test_a_covered_lens_does_not_begin_a_world():
-    tracker, volume = RgbdTracker(TrackingSettings(), START, DepthNoise.unknown()), Volume(0.01, 0.04)
+    tracker, volume = (
+        RgbdTracker(TrackingSettings(), START, DepthNoise.unknown()),
+        Volume(0.01, 0.04),
+    )
     nothing = DepthMap(np.zeros((240, 320), np.float32), CAMERA, 0)
     assert tracker.track(observe(nothing, None), volume.views).refused == "too little depth"
 
 
 def test_a_bare_wall_cannot_place_a_camera():
     wall = DepthMap(np.full((240, 320), 1.5, np.float32), CAMERA, 0)
-    tracker, volume = RgbdTracker(TrackingSettings(), START, DepthNoise.unknown()), Volume(0.01, 0.04)
+    tracker, volume = (
+        RgbdTracker(TrackingSettings(), START, DepthNoise.unknown()),
+        Volume(0.01, 0.04),
+    )
     tracker.track(observe(wall, None), volume.views)
     integrate_depth(volume, wall, START)
     assert (

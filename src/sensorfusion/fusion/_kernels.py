@@ -10,8 +10,6 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sensorfusion._kernels import EMPTY, find_slot, pack
-
 Array = NDArray[Any]
 F32 = np.float32
 
@@ -22,66 +20,14 @@ UNIT_WEIGHT_M = 255.0 * FINEST_M / 8.0
 """One standard deviation of a measurement that weighs 1; one of a tenth of it weighs 100."""
 LARGEST_WEIGHT = 65535 - 255
 COLOR_STEPS = 256
-_THREE_SIGMA = F32(3.0 * 255.0 * FINEST_M)
-_DEPTH_BITS, _CERTAINTY_BITS = np.uint32(0xFFFFFF00), np.uint32(0xFF)
+THREE_SIGMA = F32(3.0 * 255.0 * FINEST_M)
+_DEPTH_BITS, CERTAINTY_BITS = np.uint32(0xFFFFFF00), np.uint32(0xFF)
 _NEARLY_ZERO = F32(1e-7)
 _KNOWN_COLOR = np.uint32(0xFF000000)
+_OFTEN = np.int32(8)
 _CHUNK = 32
+_SLICE = 128  # two layers of a block: what colour works on stays in the first-level cache
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
-
-
-@njit(**_OPTIONS)
-def touch(
-    depth: Array,
-    sigma_m: Array,
-    rays: Array,
-    pose: Array,
-    truncation_m: float,
-    block_size_m: float,
-    stride: int,
-    scratch: Array,
-) -> tuple[Array, bool]:
-    """Return the keys of all blocks that a depth map changes, sorted.
-
-    ``depth`` and ``sigma_m`` (H, W), ``rays`` (H, W, 2) float32, metres; ``pose`` float64 (4, 4)
-    T_world_camera; ``scratch`` int64 (power of two,): room for a table. Every ``stride``-th
-    pixel is looked at. The second value is False when the table is too small.
-    """
-    scratch[:] = EMPTY
-    found = np.empty(scratch.shape[0] // 2, np.int64)
-    count = 0
-    last = EMPTY
-    scale = 1.0 / block_size_m
-    for row in range(stride // 2, depth.shape[0], stride):
-        for column in range(stride // 2, depth.shape[1], stride):
-            z = depth[row, column]
-            if not z > 0.0:
-                continue
-            rx, ry = rays[row, column, 0], rays[row, column, 1]
-            dx = (pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]) * scale
-            dy = (pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]) * scale
-            dz = (pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]) * scale
-            front_m = 0.5 * truncation_m
-            depth_m = front_m + max(truncation_m, 3.0 * sigma_m[row, column])
-            steps = int(np.ceil(2.0 * depth_m / block_size_m))
-            for step in range(steps + 1):
-                t = z - front_m + depth_m * step / steps
-                key = pack(
-                    int(np.floor(dx * t + pose[0, 3] * scale)),
-                    int(np.floor(dy * t + pose[1, 3] * scale)),
-                    int(np.floor(dz * t + pose[2, 3] * scale)),
-                )
-                if key == last:
-                    continue
-                last = key
-                slot = find_slot(scratch, key)
-                if scratch[slot] == EMPTY:
-                    if count == found.shape[0]:
-                        return found, False
-                    scratch[slot] = key
-                    found[count] = key
-                    count += 1
-    return np.sort(found[:count]), True
 
 
 @njit(**_OPTIONS)
@@ -115,7 +61,7 @@ def _split(packed: Array, depth_bits: Array, certainty: Array) -> None:
     """Undo :func:`pack_depth`; certainty is a multiple of 1 / FINEST_M, 0 = no depth."""
     for i in range(VOXELS):
         depth_bits[i] = packed[i] & _DEPTH_BITS
-        certainty[i] = F32(np.int32(packed[i] & _CERTAINTY_BITS))
+        certainty[i] = F32(np.int32(packed[i] & CERTAINTY_BITS))
 
 
 @njit(**_OPTIONS)
@@ -136,7 +82,7 @@ def _update(
     for i in range(VOXELS):
         known = certainty[i]
         distance = depth[i] - z[i]
-        behind = max(truncation_m, _THREE_SIGMA / known)
+        behind = max(truncation_m, THREE_SIGMA / known)
         seen = (known > F32(0.0)) & (distance > -behind)
         # Exactly 0 is for voxels that nothing has measured.
         value = max(F32(-1.0), min(F32(1.0), distance * inverse + _NEARLY_ZERO))
@@ -150,7 +96,10 @@ def _update(
         measured = seen & (value < F32(1.0))
         count = np.int32(observations[i]) + np.int32(1 if measured else 0)
         observations[i] = np.uint16(min(count, np.int32(65535)))
-        colored = seen & (abs(value) < color_band)
+        # A colour seen often changes slowly: every second frame counts twice.
+        often = count >= _OFTEN
+        colored = seen & (abs(value) < color_band) & ~(often & (count & np.int32(1) == 1))
+        part = min(F32(2.0) * part, F32(1.0)) if often else part
         added[i] = part if colored else F32(0.0)
         # Not a maximum of floats: LLVM does not vectorise that.
         near_surface |= np.int32(1 if colored else 0)
@@ -158,28 +107,35 @@ def _update(
 
 
 @njit(**_OPTIONS)
-def _gather_pixels(pixels: Array, index: Array, gathered: Array) -> None:
-    """Read the pixel of each voxel; any for those that have none."""
-    for i in range(VOXELS):
+def _spread(
+    pixels: Array, index: Array, added: Array, gathered: Array, levels: Array, shares: Array
+) -> bool:
+    """Write the channels of each voxel's pixel side by side, and what each counts.
+
+    Returns False, and writes nothing, where none counts.
+    """
+    any_counts = np.int32(0)
+    for i in range(_SLICE):
+        any_counts |= np.int32(1 if added[i] > F32(0.0) else 0)
+    if any_counts == np.int32(0):
+        return False
+    for i in range(_SLICE):
+        # Where there is no pixel, ``added`` is 0.
         gathered[i] = pixels[max(index[i], np.uint32(1)) - np.uint32(1)]
-
-
-@njit(**_OPTIONS)
-def _spread(pixels: Array, added: Array, levels: Array, shares: Array) -> None:
-    """Write the three channels of each voxel's pixel side by side, and what each counts."""
-    for i in range(VOXELS):
-        pixel = pixels[i]
+    for i in range(_SLICE):
+        pixel = gathered[i]
         share = added[i] if pixel >= _KNOWN_COLOR else F32(0.0)
         shares[3 * i] = shares[3 * i + 1] = shares[3 * i + 2] = share
         levels[3 * i] = pixel & np.uint32(0xFF)
         levels[3 * i + 1] = (pixel >> np.uint32(8)) & np.uint32(0xFF)
         levels[3 * i + 2] = (pixel >> np.uint32(16)) & np.uint32(0xFF)
+    return True
 
 
 @njit(**_OPTIONS)
 def _mix(levels: Array, shares: Array, color: Array) -> None:
     """Average the colour of voxels near the surface; a stored 0 means none yet."""
-    for i in range(3 * VOXELS):
+    for i in range(3 * _SLICE):
         old, share = F32(np.int32(color[i])), shares[i]
         new = max(F32(np.int32(levels[i])) * F32(COLOR_STEPS), F32(1.0))
         share = F32(1.0) if (old == F32(0.0)) & (share > F32(0.0)) else share
@@ -227,9 +183,9 @@ def _integrate_some(
     index = np.empty(VOXELS, np.uint32)
     real = np.empty(VOXELS, np.uint32)
     measured = np.empty(VOXELS, np.uint32)
-    levels = np.empty(3 * VOXELS, np.uint32)
+    levels = np.empty(3 * _SLICE, np.uint32)
     uncounted = np.zeros(VOXELS, np.uint16)
-    shares = np.empty(3 * VOXELS, np.float32)
+    shares = np.empty(3 * _SLICE, np.float32)
     for n in range(blocks.shape[0]):
         block = blocks[n]
         _project(origins[n], local, lens, size[0], size[1], z, index)
@@ -240,13 +196,12 @@ def _integrate_some(
         _gather(packed, real, measured)
         _split(measured, depth_bits, certainty)
         counts = observations[block] if len(observations) > 0 else uncounted
-        colored = _update(
-            depth, certainty, z, limits, tsdf[block], weight[block], counts, added
-        )
+        colored = _update(depth, certainty, z, limits, tsdf[block], weight[block], counts, added)
         if colored and len(pixels) > 0:
-            _gather_pixels(pixels, real, measured)
-            _spread(measured, added, levels, shares)
-            _mix(levels, shares, color[block])
+            for first in range(0, VOXELS, _SLICE):
+                some = slice(first, first + _SLICE)
+                if _spread(pixels, real[some], added[some], measured[some], levels, shares):
+                    _mix(levels, shares, color[block, 3 * first : 3 * (first + _SLICE)])
 
 
 @njit(parallel=True, **_OPTIONS)

@@ -10,12 +10,12 @@ from sensorfusion._kernels import unpack
 from sensorfusion.camera import Camera, nearest_pixels, ray_table
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
-from sensorfusion.fusion import _kernels
+from sensorfusion.fusion import _kernels, _touch_kernels
 from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
 from sensorfusion.noise import DepthNoise
 from sensorfusion.transform import RigidTransform
 
-COLOR_BAND_VOXELS = 2.0
+COLOR_BAND_VOXELS = 1.5
 """Voxels nearer to the surface than this take colour: all that a vertex asks."""
 _NO_COLOR = np.zeros(0, np.uint32)
 _VOXELS_XYZ = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)[::-1]
@@ -63,49 +63,72 @@ def pinhole_lookup(camera: Camera) -> PinholeLookup:
     return PinholeLookup(np.array([*focal, *(center + 0.5)], np.float32), size, table)
 
 
+def pack_depth(depth: DepthMap) -> NDArray[np.uint32]:
+    """Return depth and its certainty as one word a pixel, uint32 (1 + H * W,), the first one 0.
+
+    Where the map has no ``sigma_m``, it is taken to be that of an unknown sensor.
+    """
+    sigma_m = depth.sigma_m
+    if sigma_m is None:
+        sigma_m = DepthNoise.unknown().sigma_m(depth.metres).astype(np.float32)
+    packed = np.empty(1 + depth.metres.size, np.uint32)
+    _kernels.pack_depth(depth.metres.ravel(), sigma_m.ravel(), packed)
+    return packed
+
+
+@lru_cache(maxsize=16)
+def _rays(camera: Camera, stride: int) -> NDArray[np.float32]:
+    """Return the rays of every ``stride``-th pixel, float32 (h, w, 2)."""
+    return np.ascontiguousarray(ray_table(camera)[stride // 2 :: stride, stride // 2 :: stride])
+
+
 def touched_blocks(
-    volume: Volume, depth: DepthMap, T_world_camera: RigidTransform
+    volume: Volume, depth: DepthMap, T_world_camera: RigidTransform, packed: NDArray[np.uint32]
 ) -> NDArray[np.int64]:
     """Return the keys of the blocks that a depth map changes, sorted, int64 (N,).
 
     They reach from half the truncation before the measured surface to the truncation, or three
-    standard deviations if that is more, behind it.
+    standard deviations if that is more, behind it. ``packed`` by :func:`pack_depth`.
     """
     farthest_m = float(depth.metres.max())
     if farthest_m <= 0.0:
         return np.empty(0, np.int64)
     # Neighbouring samples lie at most about 0.7 of a block apart at the farthest depth.
-    stride = int(np.clip(0.7 * volume.block_size_m * depth.camera.fx / farthest_m, 1, 4))
-    keys = _touch(volume, depth, T_world_camera, stride)
+    block_px_m = volume.block_size_m * depth.camera.fx
+    stride = int(np.clip(0.7 * block_px_m / farthest_m, 1, 4))
+    keys = _touch(volume, depth.camera, T_world_camera, packed, stride)
     # Depth at a few pixels only may fall between the samples.
-    return keys if keys.size or stride == 1 else _touch(volume, depth, T_world_camera, 1)
+    return (
+        keys
+        if keys.size or stride == 1
+        else _touch(volume, depth.camera, T_world_camera, packed, 1)
+    )
 
 
 def _touch(
-    volume: Volume, depth: DepthMap, T_world_camera: RigidTransform, stride: int
+    volume: Volume,
+    camera: Camera,
+    T_world_camera: RigidTransform,
+    packed: NDArray[np.uint32],
+    stride: int,
 ) -> NDArray[np.int64]:
-    sigma_m = _sigma_m(depth)
+    # Every second sample is enough where that keeps them 0.4 of a block apart.
+    near_m = 0.2 * volume.block_size_m * camera.fx / stride if stride > 1 else 0.0
     size, fits = 1 << 14, False
     while not fits:
         size *= 4
-        keys, fits = _kernels.touch(
-            depth.metres,
-            sigma_m,
-            ray_table(depth.camera),
+        keys, fits = _touch_kernels.touch(
+            packed,
+            camera.width,
+            _rays(camera, stride),
             T_world_camera.matrix,
             volume.truncation_m,
             volume.block_size_m,
             stride,
+            near_m,
             np.empty(size, np.int64),
         )
     return np.asarray(keys)
-
-
-def _sigma_m(depth: DepthMap) -> NDArray[np.float32]:
-    """Return how far each pixel may be off; as for an unknown sensor where the map does not say."""
-    if depth.sigma_m is not None:
-        return depth.sigma_m
-    return DepthNoise.unknown().sigma_m(depth.metres).astype(np.float32)
 
 
 def integrate_depth(
@@ -138,15 +161,14 @@ def integrate_depth(
     if not volume.own_kernels:
         _integrate_on_device(volume, depth, T_world_camera, colors)
         return
-    keys = touched_blocks(volume, depth, T_world_camera)
+    packed = pack_depth(depth)
+    keys = touched_blocks(volume, depth, T_world_camera, packed)
     if not keys.size:
         return
     rows = volume.rows_of(keys)
     lookup = pinhole_lookup(depth.camera)
     views = volume.views
     T_camera_world = T_world_camera.inverse()
-    packed = np.empty(1 + depth.metres.size, np.uint32)
-    _kernels.pack_depth(depth.metres.ravel(), _sigma_m(depth).ravel(), packed)
     color_band = COLOR_BAND_VOXELS * volume.voxel_size_m / volume.truncation_m
     corners = unpack(keys) * volume.block_size_m
     _kernels.integrate(
@@ -166,9 +188,7 @@ def integrate_depth(
     )
 
 
-def _pixels(
-    color: NDArray[np.uint16], colors: NDArray[np.uint8] | None
-) -> NDArray[np.uint32]:
+def _pixels(color: NDArray[np.uint16], colors: NDArray[np.uint8] | None) -> NDArray[np.uint32]:
     """Return colours as one word a pixel; none where there are none, or no room for them."""
     if colors is None or not len(color):
         return _NO_COLOR

@@ -39,7 +39,7 @@ def _place(
 
 @njit(**_OPTIONS)
 def _read(keys: Array, rows: Array, tsdf: Array, weight: Array, cell: Array, values: Array) -> None:
-    """Read the eight samples around each cell, 0 where there is no block, and the first's weight."""
+    """Read the eight samples around each cell, 0 without a block, and the weight of the first."""
     last_key, row = np.int64(-1), np.int32(-1)
     for i in range(cell.shape[1]):
         x, y, z = np.int64(cell[0, i]), np.int64(cell[1, i]), np.int64(cell[2, i])
@@ -149,8 +149,8 @@ def distance_equations(
     ``points`` float32 (3, N), camera coordinates, metres; ``certainty`` float32 (N,): 1 over the
     standard deviation, 1/m; ``pose`` float64 (4, 4) T_world_camera; ``model``: keys, rows,
     tsdf and weight as in the volume's views; ``scales`` float64 (4,): voxel size, truncation,
-    Huber threshold in standard deviations, and the standard deviation of what weighs 1. The unknowns are a translation (m) and a rotation (rad)
-    about the camera's centre, world axes.
+    Huber threshold in standard deviations, and the standard deviation of what weighs 1. The
+    unknowns are a translation (m) and a rotation (rad) about the camera's centre, world axes.
     """
     keys, rows_of, tsdf, model_weight = model
     sums = np.zeros(32)

@@ -32,7 +32,8 @@ def shrink_depth(
     enough = factor * factor // 2
     for row in range(out_depth.shape[0]):
         for column in range(out_depth.shape[1]):
-            nearest, farthest = _FARTHEST, F32(0.0)
+            nearest: Any = _FARTHEST
+            farthest: Any = F32(0.0)
             for y in range(row * factor, (row + 1) * factor):
                 for x in range(column * factor, (column + 1) * factor):
                     z = depth[y, x]
@@ -49,7 +50,7 @@ def shrink_depth(
                     count += np.int32(1 if near else 0)
             known = count >= enough
             out_depth[row, column] = F32(count) / total if known else F32(0.0)
-            mean = sigma / F32(max(count, 1))
+            mean = sigma / F32(max(count, np.int32(1)))
             spread = farthest - nearest
             edge = (count < factor * factor) | (spread > _SLOPE * nearest + _SPREAD_SIGMAS * mean)
             mean = mean * _EDGE_SIGMAS if edge else mean

@@ -38,7 +38,6 @@ _VELOCITY_SIGMA_M, _VELOCITY_SIGMA_RAD = 0.02, 0.02
 # So many points err alike as lie within this many correlation lengths of one another.
 _ALIKE_WITHIN = 2.0
 _PICTURE_LEVEL = 1
-_PICTURE_SHARE = 0.1
 _NO_PICTURE = (np.zeros((0, 0), np.float32),) * 3
 
 
@@ -110,10 +109,10 @@ class RgbdTracker:
         self._settings, self._noise, self._gyro = settings, noise, gyro
         self._target, self._source = T_world_camera.target, T_world_camera.source
         self._pose: NDArray[np.float64] = T_world_camera.matrix
-        self._motion = np.eye(4)
+        self._motion: NDArray[np.float64] = np.eye(4)
         self._seen = self._pose[:3, :3]
         # Of the pose: m and rad, world axes.
-        self._covariance = np.zeros((6, 6))
+        self._covariance: NDArray[np.float64] = np.zeros((6, 6))
         self._timestamp_ns = 0
         self._keyframe: Keyframe | None = None
         self._is_lost = False
@@ -151,14 +150,20 @@ class RgbdTracker:
         self._is_lost = bool(result.refused)
         if result.refused:
             self._motion = np.eye(4)
+            self._covariance += _velocity_covariance(_VELOCITY_SIGMA_RAD)
             return result
         if self._gyro:
             self._learn(self._gyro, pose, fit, observation.timestamp_ns)
         self._accept(result.T_world_camera.matrix, observation)
-        self._covariance = alike * np.linalg.inv(fit.matrix + expected.information)
+        self._covariance = alike * _inverse(fit.matrix + expected.information)
         if agreed < _KEYFRAME_AGREEMENT or _is_far(np.linalg.inv(keyframe.pose) @ self._pose):
             self._keyframe = Keyframe(observation.levels, self._pose)
         return result
+
+    def _points_alike(self, observation: Observation) -> float:
+        """Return how many neighbouring points share one error, at least 1."""
+        pixels = np.pi * (_ALIKE_WITHIN * self._noise.correlation_px) ** 2
+        return max(1.0, float(pixels) / observation.pixels_per_point)
 
     def _turn(self, timestamp_ns: int) -> GyroRotation | None:
         """Return how the camera turned since the last placed frame, if that is known."""
@@ -170,8 +175,8 @@ class RgbdTracker:
         if turn is not None:
             pose[:3, :3] = self._pose[:3, :3] @ turn.R_from_to
             sigma_rad = turn.sigma_rad
-        change = np.diag([_VELOCITY_SIGMA_M**2] * 3 + [sigma_rad**2] * 3)
-        return _Expected(pose, alike * np.linalg.inv(self._covariance + change))
+        change = _velocity_covariance(sigma_rad)
+        return _Expected(pose, alike * _inverse(self._covariance + change))
 
     def _learn(
         self, gyro: GyroPrior, pose: NDArray[np.float64], fit: SurfaceFit, timestamp_ns: int
@@ -209,6 +214,15 @@ class RgbdTracker:
         return RigidTransform.nearest(self._target, self._source, pose)
 
 
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def _velocity_covariance(sigma_rad: float) -> NDArray[np.float64]:
+    """Return how far a frame may lie from where constant velocity puts it, float64 (6, 6)."""
+    return np.diag([_VELOCITY_SIGMA_M**2] * 3 + [sigma_rad**2] * 3)
+
+
 def _start(
     levels: tuple[Level, ...],
     predicted: NDArray[np.float64],
@@ -220,8 +234,7 @@ def _start(
     motion, agreed = motion_since(keyframe, levels, guess)
     aligned = keyframe.pose @ np.linalg.inv(motion)
     candidates = (predicted, aligned)
-    nothing = _Expected(predicted, np.zeros((6, 6)))
-    misfits = [_fit(levels, pose.copy(), model, 0, nothing).misfit for pose in candidates]
+    misfits = [_fit(levels, pose, model, 0).misfit for pose in candidates]
     return candidates[int(np.argmin(misfits))], agreed
 
 
@@ -235,8 +248,8 @@ def _refine(
     """Move a frame onto the zero level, coarse to fine; return how it lies there, too."""
     pose = pose.copy()
     for level in range(len(_STEPS)):
-        picture = keyframe if level == len(_STEPS) - 1 else None
-        fit = _fit(levels, pose, model, level, expected, picture, _STEPS[level])
+        finest = level == len(_STEPS) - 1
+        fit = _fit(levels, pose, model, level, expected, keyframe if finest else None)
     return pose, fit
 
 
@@ -245,25 +258,35 @@ def _fit(
     pose: NDArray[np.float64],
     model: SignedDistanceBlocks,
     level: int,
-    expected: _Expected,
+    expected: _Expected | None = None,
     keyframe: Keyframe | None = None,
-    steps: int = 0,
 ) -> SurfaceFit:
-    """Move ``pose`` (4, 4), in place, by some steps; return how the frame lies on the model."""
+    """Return how a frame lies on the model, moved there if it is said where to expect it.
+
+    ``pose`` float64 (4, 4), T_world_camera, is changed in place then.
+    """
     small = levels[_PICTURE_LEVEL]
     reference, light, T_world_reference = _NO_PICTURE, np.array([1.0, 0.0]), pose
     if keyframe is not None:
         reference = keyframe.levels[_PICTURE_LEVEL].picture
         light, T_world_reference = keyframe.light, keyframe.pose
-    scales = np.array([GREY_SIGMA, _PICTURE_SHARE, 0.0, _HUBER[level]])
+    prior, steps = (pose, np.zeros((6, 6))), 0
+    if expected is not None:
+        prior, steps = (expected.pose, expected.information), _STEPS[level]
     sums, matrix, free_step = _step_kernels.refine(
         (levels[level].points, levels[level].certainty),
         pose,
         (model.keys, model.indices, model.tsdf, model.weight),
         np.array([model.voxel_size_m, model.truncation_m, _HUBER[level], model.unit_weight_m]),
-        (reference, small.picture, small.lens, T_world_reference, scales),
+        (
+            reference,
+            small.picture,
+            small.lens,
+            T_world_reference,
+            np.array([GREY_SIGMA, 1.0, 0.0, _HUBER[level]]),
+        ),
         light,
-        (expected.pose, expected.information),
+        prior,
         np.array([steps, _SMALLEST_STEP]),
     )
     return SurfaceFit.from_sums(sums, matrix, free_step, levels[0].depth)
