@@ -29,7 +29,7 @@ def shrink_depth(
     only, so that no level holds a depth between two surfaces; half of the square must have one.
     Sigma is ten times the mean where the square lies on an edge.
     """
-    enough = factor * factor // 2
+    enough = max(1, factor * factor // 2)
     for row in range(out_depth.shape[0]):
         for column in range(out_depth.shape[1]):
             nearest: Any = _FARTHEST
@@ -64,7 +64,7 @@ def shrink_colors(colors: Array, factor: int, out: Array) -> None:
     ``colors`` uint8 (H, W, 4), 255 in the last channel where the colour is known; ``out`` float32
     (H // factor, W // factor).
     """
-    enough = factor * factor // 2
+    enough = max(1, factor * factor // 2)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             red, green, blue, known = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
