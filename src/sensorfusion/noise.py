@@ -191,3 +191,19 @@ class DepthNoise:
         if above_m > 0:
             return 0.0
         return -above_m / b if b > 0 else math.inf
+
+    def variance_between(self, distance_px: float) -> float:
+        """Return the share of the variance that is left between two pixels, 2/3 to 1.
+
+        A value interpolated between two measurements with correlation c has, in the mean over all
+        places between them, 1 - (1 - c) / 3 of the variance of one.
+
+        Parameters
+        ----------
+        distance_px : float
+            Between the two, pixels.
+        """
+        if not self.correlation_px:
+            return 2.0 / 3.0
+        correlation = math.exp(-((distance_px / self.correlation_px) ** 2))
+        return 1.0 - (1.0 - correlation) / 3.0

@@ -25,6 +25,7 @@ from sensorfusion.fusion.extract import extract_mesh
 from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
+from sensorfusion.mesh.uncertainty import with_errors
 from sensorfusion.mesh.upright import find_up
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.odometry.imu import GyroPrior
@@ -197,9 +198,8 @@ class _Mapper:
         # Tracking needs a volume that it can read, at a voxel size that suits it.
         self._model = self._volume
         if given is None and (fusion.voxel_size_m != voxel_size_m or not self._volume.own_kernels):
-            self._model = Volume(
-                voxel_size_m, fusion.truncation_voxels * voxel_size_m, with_color=False
-            )
+            truncation_m = fusion.truncation_voxels * voxel_size_m
+            self._model = Volume(voxel_size_m, truncation_m, with_color=False)
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""
@@ -230,17 +230,21 @@ class _Mapper:
 
     def surface(self) -> TriangleMesh:
         """Return the surface of everything fused."""
-        return extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(len(self.trajectory))))
+        surface = extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(len(self.trajectory))))
+        sensor = self.trajectory.poses[0].source
+        noise, camera = self._rig.noise_of(sensor), self._rig.cameras[sensor]
+        tracking_m = self._medians().get("sigma_m", 0.0)
+        return with_errors(surface, noise, camera, self._volume.voxel_size_m, tracking_m)
 
     def quality(self) -> dict[str, object]:
         """Return how well frames were placed, and how depth agrees over time, for the report."""
-        placed = [result for result in self._results if not result.refused]
-        names = ("overlap", "residual_m", "conditioning") if placed else ()
-        medians = {
-            name: float(np.median([getattr(result, name) for result in placed])) for name in names
-        }
         agreement = asdict(self._consistency.result()) if self._consistency.pairs else None
-        return {"tracking": medians, "consistency": agreement}
+        return {"tracking": self._medians(), "consistency": agreement}
+
+    def _medians(self) -> dict[str, float]:
+        placed = [result for result in self._results if not result.refused]
+        names = ("overlap", "residual_m", "conditioning", "sigma_m") if placed else ()
+        return {name: float(np.median([getattr(one, name) for one in placed])) for name in names}
 
     def _place(self, prepared: _Prepared) -> tuple[RigidTransform | None, str]:
         """Return where a frame was, or why that is not known."""

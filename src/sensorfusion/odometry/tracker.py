@@ -65,6 +65,9 @@ class TrackingResult:
         picture holds to 2 mm counts as 0.0005.
     refused : str
         Why the pose must not be used, or empty.
+    sigma_m : float
+        One standard deviation of where the camera was, metres, beside the model; 0 for the first
+        frame.
     """
 
     T_world_camera: RigidTransform
@@ -72,6 +75,7 @@ class TrackingResult:
     residual_m: float
     conditioning: float
     refused: str = ""
+    sigma_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

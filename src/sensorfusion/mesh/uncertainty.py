@@ -1,0 +1,47 @@
+"""From the weights in the volume to how far each vertex may be off."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sensorfusion.triangle_mesh import TriangleMesh
+
+# A measurement errs along its ray and the surface along its normal; measured on simulated rooms
+# with exact poses, where the cosine between the two is 0.8 to 0.9 in the mean.
+_MEAN_COSINE = 0.9
+_USUAL_DEPTH_M = 2.0
+
+
+def with_errors(
+    mesh: TriangleMesh,
+    noise: DepthNoise,
+    camera: Camera,
+    voxel_size_m: float,
+    tracking_sigma_m: float,
+) -> TriangleMesh:
+    """Return a mesh whose ``sigma_m`` says how far each vertex may be off along its normal.
+
+    Parameters
+    ----------
+    mesh : TriangleMesh
+        Its ``sigma_m`` is that of one voxel's measurements, along their rays; metres.
+    noise : DepthNoise
+    camera : Camera
+        That measured depth.
+    voxel_size_m : float
+    tracking_sigma_m : float
+        One standard deviation of where the camera was, metres; 0 where poses were given, which
+        are taken to be exact.
+
+    Returns
+    -------
+    TriangleMesh
+        As it was where it says nothing about errors.
+    """
+    if mesh.sigma_m is None:
+        return mesh
+    voxel_px = camera.fx * voxel_size_m / _USUAL_DEPTH_M
+    squares = (
+        noise.variance_between(voxel_px) * (_MEAN_COSINE * mesh.sigma_m) ** 2 + tracking_sigma_m**2
+    )
+    return replace(mesh, sigma_m=np.sqrt(squares).astype(np.float32))
