@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from sensorfusion.camera import Camera
+from sensorfusion.noise import DepthNoise
 from sensorfusion.triangle_mesh import TriangleMesh
 
 # A measurement errs along its ray and the surface along its normal; measured on simulated rooms
