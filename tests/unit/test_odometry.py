@@ -1,6 +1,9 @@
 """Tracking: known motions are found, and what cannot be known is refused."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.config import TrackingSettings
@@ -8,7 +11,9 @@ from sensorfusion.depth_map import DepthMap
 from sensorfusion.distortion import Distortion
 from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
+from sensorfusion.imu import ImuSamples
 from sensorfusion.noise import DepthNoise
+from sensorfusion.odometry.imu import GyroPrior
 from sensorfusion.odometry.keyframe import Keyframe, motion_since
 from sensorfusion.odometry.pyramid import build_pyramid
 from sensorfusion.odometry.rgbd import RgbdTracker, observe
@@ -42,13 +47,41 @@ def inside_box(pose, camera=CAMERA):
     return DepthMap(metres.astype(np.float32), camera, 0), colors
 
 
-def begun(camera=CAMERA, settings=TrackingSettings()):  # noqa: B008 - frozen
+def textured_wall(pose):
+    """Depth and colour of the wall z = 1.5 m, which differs by its picture alone."""
+    rays = np.insert(ray_table(CAMERA).astype(np.float64), 2, 1.0, axis=-1) @ pose.rotation.T
+    metres = (1.5 - pose.translation_m[2]) / rays[..., 2]
+    hits = pose.translation_m + rays * metres[..., None]
+    grey = 80 + 35 * np.sin(9 * hits[..., :2]).sum(axis=-1)
+    colors = np.full((*metres.shape, 4), 255, np.uint8)
+    colors[..., :3] = np.rint(grey)[..., None]
+    return DepthMap(metres.astype(np.float32), CAMERA, 0), colors
+
+
+def plain_wall(pose):
+    depth, colors = textured_wall(pose)
+    return depth, np.full_like(colors, 120)
+
+
+def begun(camera=CAMERA, settings=TrackingSettings(), gyro=None):  # noqa: B008 - frozen
     """A tracker that has seen the box once, and its model."""
-    tracker, volume = RgbdTracker(settings, START, DepthNoise.unknown()), Volume(0.01, 0.04)
-    depth, colors = inside_box(START, camera)
+    return begun_with(*inside_box(START, camera), settings, gyro)
+
+
+def begun_with(depth, colors, settings=TrackingSettings(), gyro=None):  # noqa: B008 - frozen
+    """A tracker that has seen one frame, and its model."""
+    tracker = RgbdTracker(settings, START, DepthNoise.unknown(), gyro)
+    volume = Volume(0.01, 0.04)
     tracker.track(observe(depth, colors), volume.views)
     integrate_depth(volume, depth, START)
     return tracker, volume
+
+
+def exposed(colors, gain, offset):
+    """The same picture after the camera changed its exposure; nothing is cut off."""
+    out = colors.copy()
+    out[..., :3] = np.rint(gain * colors[..., :3].astype(np.float64) + offset)
+    return out
 
 
 def distance_m(result, truth):
@@ -142,6 +175,86 @@ def test_a_bare_wall_cannot_place_a_camera():
         tracker.track(observe(wall, None), volume.views).refused
         == "free to slide along the surface"
     )
+
+
+SIDEWAYS = moved([0.03, -0.02, 0.01], [0.0, 0.01, 0.02])
+
+
+def test_a_plain_wall_cannot_place_a_camera_even_with_its_picture():
+    tracker, volume = begun_with(*plain_wall(START))
+    result = tracker.track(observe(*plain_wall(SIDEWAYS)), volume.views)
+    assert result.refused == "free to slide along the surface"
+
+
+def test_the_picture_of_a_textured_wall_places_a_camera():
+    tracker, volume = begun_with(*textured_wall(START))
+    result = tracker.track(observe(*textured_wall(SIDEWAYS)), volume.views)
+    assert not result.refused
+    assert distance_m(result, SIDEWAYS) < FOUND_M
+
+
+# A factor of 1.5 and 20 grey levels within one frame: what an exposure that adapts does at worst.
+@pytest.mark.parametrize(("gain", "offset"), [(1.5, 20.0), (0.7, -5.0)])
+def test_a_change_of_exposure_does_not_move_the_camera(gain, offset):
+    placed = []
+    for light in ((1.0, 0.0), (gain, offset)):
+        tracker, volume = begun_with(*textured_wall(START))
+        depth, colors = textured_wall(SIDEWAYS)
+        result = tracker.track(observe(depth, exposed(colors, *light)), volume.views)
+        assert not result.refused
+        placed.append(result.T_world_camera.matrix)
+    np.testing.assert_allclose(placed[1], placed[0], atol=5e-4)
+
+
+def test_gain_and_offset_of_the_light_are_found_with_the_motion():
+    (depth_0, colors_0), (depth_1, colors_1) = textured_wall(START), textured_wall(SIDEWAYS)
+    keyframe = Keyframe(build_pyramid(depth_0, colors_0), START.matrix)
+    now = build_pyramid(depth_1, exposed(colors_1, 1.5, 20.0))
+    T_current_reference, _ = motion_since(keyframe, now, np.eye(4))
+    error = T_current_reference @ SIDEWAYS.matrix
+    assert np.linalg.norm(error[:3, 3]) < 1e-3
+    gain, offset = keyframe.light
+    assert gain == pytest.approx(1.5, rel=0.02)
+    # Of the mean grey 80 that one per cent of gain shifts by 1.2.
+    assert gain * 80 + offset == pytest.approx(1.5 * 80 + 20, abs=1.5)
+
+
+FRAME_NS = 33_333_333
+
+
+def turning_by(rotation_rad):
+    """The prior of a gyroscope that turned at one rate from time 0 to beyond the next frame."""
+    stamps_ns = np.arange(0, 2 * FRAME_NS, 5_000_000, dtype=np.int64)
+    rates = np.tile(np.array(rotation_rad) / (FRAME_NS * 1e-9), (len(stamps_ns), 1))
+    return GyroPrior(ImuSamples("imu", stamps_ns, rates, np.zeros_like(rates)), np.eye(3))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_turn_too_large_for_a_guess_is_found_from_the_gyroscope_s(axis):
+    """30 degrees between two frames: neither constant velocity nor the keyframe foresees it."""
+    turn = np.deg2rad(30.0) * np.eye(3)[axis]
+    truth = moved([0.01, 0.0, 0.0], turn)
+    depth, colors = inside_box(truth)
+    frame = observe(replace(depth, timestamp_ns=FRAME_NS), colors)
+    tracker, volume = begun()
+    without = tracker.track(frame, volume.views)
+    assert without.refused or distance_m(without, truth) > 4 * FOUND_M
+    tracker, volume = begun(gyro=turning_by(turn))
+    result = tracker.track(frame, volume.views)
+    assert not result.refused
+    assert distance_m(result, truth) < FOUND_M
+
+
+def test_a_gyroscope_that_ends_early_leaves_tracking_as_it_is_without():
+    truth = moved([0.02, -0.01, 0.015], [0.01, -0.02, 0.005])
+    depth, colors = inside_box(truth)
+    frame = observe(replace(depth, timestamp_ns=FRAME_NS), colors)
+    short = ImuSamples("imu", np.arange(3) * 5_000_000, np.ones((3, 3)), np.zeros((3, 3)))
+    placed = []
+    for gyro in (None, GyroPrior(short, np.eye(3))):
+        tracker, volume = begun(gyro=gyro)
+        placed.append(tracker.track(frame, volume.views).T_world_camera.matrix)
+    np.testing.assert_array_equal(*placed)
 
 
 def test_the_motion_between_pictures_is_found_from_afar():
