@@ -194,7 +194,7 @@ def test_the_picture_of_a_textured_wall_places_a_camera():
 
 
 # A factor of 1.5 and 20 grey levels within one frame: what an exposure that adapts does at worst.
-@pytest.mark.parametrize(("gain", "offset"), [(1.5, 20.0), (0.7, -5.0)])
+@pytest.mark.parametrize(("gain", "offset"), [(1.5, 20.0), (0.8, -5.0)])
 def test_a_change_of_exposure_does_not_move_the_camera(gain, offset):
     placed = []
     for light in ((1.0, 0.0), (gain, offset)):
