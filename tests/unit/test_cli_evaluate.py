@@ -201,3 +201,10 @@ def test_too_few_frames_to_compare_are_a_sentence(capsys):
     options = ["-o", "frames=5", "-o", "scale=0.25"]
     assert cli.run(["evaluate", "consistency", "synthetic:room", *options]) == 1
     assert "a longer recording is needed" in capsys.readouterr().err
+
+
+def test_errors_in_sigmas_are_told_after_icp_too(files, capsys, tmp_path):
+    shifted_with_errors(tmp_path, 0.010)
+    values = result(capsys, "mesh", files("stated.ply"), files("truth.ply"))
+    # The shift of 15 mm is gone once the box lies on the truth.
+    assert values["aligned"]["sigma"]["ratio_68"] < 0.1

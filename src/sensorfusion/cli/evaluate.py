@@ -106,9 +106,13 @@ def mesh(
             msg = "--truth-trajectory says nothing without --trajectory; give both"
             raise UsageError(msg)
         true_mesh = _true_mesh(truth, opening)
-        values = compare_meshes(estimated, true_mesh).to_json()
+        error = compare_meshes(estimated, true_mesh)
+        values = error.to_json()
         if estimated.sigma_m is not None:
             values["sigma"] = check_sigma(estimated, true_mesh).to_json()
+            moved = estimated.moved(error.T_truth_estimate)
+            aligned = {**asdict(error.aligned), "sigma": check_sigma(moved, true_mesh).to_json()}
+            values["aligned"] = aligned
     if json:
         write_json(values)
     else:
@@ -151,7 +155,8 @@ def _write_scores(values: dict[str, Any]) -> None:
     for title, given, after in rows:
         write_line(f"{title:{widths[0]}}  {given:>{widths[1]}}  {after:>{widths[2]}}")
     if "sigma" in values:
-        write_line(_sigma_line(values["sigma"]))
+        write_line(f"as given, {_sigma_line(values['sigma'])}")
+        write_line(f"after ICP, {_sigma_line(aligned['sigma'])}")
 
 
 def _sigma_line(sigma: dict[str, Any]) -> str:
