@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from sensorfusion.fusion import _vertex_kernels
 from sensorfusion.fusion._kernels import UNIT_WEIGHT_M
+from sensorfusion.fusion.marching_cubes import zero_level
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.triangle_mesh import TriangleMesh
 
@@ -31,12 +32,18 @@ def extract_mesh(volume: Volume, smallest_weight: float) -> TriangleMesh:
     ----------
     Lorensen and Cline, "Marching cubes", 1987.
     """
+    if volume.own_kernels:
+        vertices, normals, triangles = zero_level(volume.views, smallest_weight)
+        _make_unit(normals, vertices, triangles)
+        colors = _colors(volume, vertices)
+        return TriangleMesh(vertices, triangles, normals, colors, *_certainty(volume, vertices))
     nothing = np.zeros((0, 3), np.float32)
+    empty = TriangleMesh(nothing, nothing.astype(np.int32), nothing)
     if not len(volume):
-        return TriangleMesh(nothing, nothing.astype(np.int32), nothing)
+        return empty
     found = volume.grid.extract_triangle_mesh(weight_threshold=smallest_weight).cpu()
     if not found.triangle or "indices" not in found.triangle:
-        return TriangleMesh(nothing, nothing.astype(np.int32), nothing)
+        return empty
     positions = np.asarray(found.vertex["positions"].numpy(), np.float32)
     normals = np.asarray(found.vertex["normals"].numpy(), np.float32)
     # Where a voxel's distance is exactly 0, several vertices share one place: keep one of them.
@@ -46,15 +53,11 @@ def extract_mesh(volume: Volume, smallest_weight: float) -> TriangleMesh:
     place = np.empty(len(order), np.int32)
     place[order] = np.cumsum(kept, dtype=np.int32) - 1
     chosen = order[kept]
-    vertices = positions[chosen]
+    vertices, normals = positions[chosen], normals[chosen]
     triangles = _sorted_triangles(place[found.triangle["indices"].numpy()])
-    unit_normals = _unit_normals(normals[chosen], vertices, triangles)
-    if not volume.own_kernels:
-        colors = np.rint(found.vertex["colors"].numpy()[chosen] * 255).clip(0, 255).astype(np.uint8)
-        return TriangleMesh(vertices, triangles, unit_normals, colors)
-    sigma_m, observations = _certainty(volume, vertices)
-    colors = _colors(volume, vertices)
-    return TriangleMesh(vertices, triangles, unit_normals, colors, sigma_m, observations)
+    _make_unit(normals, vertices, triangles)
+    colors = np.rint(found.vertex["colors"].numpy()[chosen] * 255).clip(0, 255).astype(np.uint8)
+    return TriangleMesh(vertices, triangles, normals, colors)
 
 
 def _sorted_triangles(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -66,24 +69,29 @@ def _sorted_triangles(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.ascontiguousarray(turned[np.lexsort(turned.T[::-1])])
 
 
-def _unit_normals(
+def _make_unit(
     normals: NDArray[np.float32], vertices: NDArray[np.float32], triangles: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Return normals of length 1; at the rim of what was seen, those of the triangles."""
-    length = np.linalg.norm(normals, axis=1)
+) -> None:
+    """Make normals, in place, of length 1; at the rim of what was seen, those of the triangles."""
+    length = _lengths(normals)
     bad = ~(length > 1e-6)
     if bad.any():
         touching = triangles[bad[triangles].any(axis=1)]
         a, b, c = (vertices[touching[:, k]] for k in range(3))
         of_triangle = np.cross(b - a, c - a)
-        summed = np.zeros_like(normals)
+        summed = np.zeros(normals.shape, np.float32)
         for corner in range(3):
             np.add.at(summed, touching[:, corner], of_triangle)
-        normals = np.where(bad[:, None], summed, normals)
-        length = np.linalg.norm(normals, axis=1)
-    flat = ~(length > 0)
-    normals = np.where(flat[:, None], np.array([0, 0, 1], np.float32), normals)
-    return (normals / np.where(flat, 1, length)[:, None]).astype(np.float32)
+        normals[bad] = summed[bad]
+        length[bad] = _lengths(summed[bad])
+        flat = ~(length > 0)
+        normals[flat], length[flat] = (0, 0, 1), 1
+    normals /= length[:, None]
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Without the squares of all of them beside them, as np.linalg.norm has.
+    return np.asarray(np.sqrt(np.einsum("nc,nc->n", vectors, vectors)))
 
 
 def _colors(volume: Volume, vertices: NDArray[np.float32]) -> NDArray[np.uint8] | None:
