@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.mesh._kernels import label_pieces
+from sensorfusion.mesh._kernels import label_pieces, piece_sizes, renumber
 from sensorfusion.triangle_mesh import TriangleMesh
 
 
@@ -24,13 +24,12 @@ def remove_small_pieces(mesh: TriangleMesh, min_triangles: int) -> TriangleMesh:
     TriangleMesh
         Same units and coordinate system.
     """
-    if not len(mesh.triangles):
-        return _with_triangles(mesh, mesh.triangles)
-    labels = label_pieces(np.ascontiguousarray(mesh.triangles), len(mesh.vertices))
-    piece = labels[mesh.triangles[:, 0]]
-    sizes = np.bincount(piece, minlength=len(mesh.vertices))
-    smallest = min(min_triangles, int(sizes.max()))
-    return _with_triangles(mesh, mesh.triangles[sizes[piece] >= smallest])
+    triangles = np.ascontiguousarray(mesh.triangles)
+    labels = label_pieces(triangles, len(mesh.vertices))
+    sizes = piece_sizes(labels, triangles)
+    # At least 1: a vertex that no triangle uses is a piece of none.
+    smallest = max(1, min(min_triangles, int(sizes.max(initial=0))))
+    return _with_vertices(mesh, sizes[labels] >= smallest)
 
 
 def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
@@ -85,19 +84,23 @@ def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
     sigma_m = None if mesh.sigma_m is None else mesh.sigma_m[nearest]
     observations = None if mesh.observations is None else mesh.observations[nearest]
     carried = TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations)
-    return _with_triangles(carried, triangles)
-
-
-def _with_triangles(mesh: TriangleMesh, triangles: NDArray[np.int32]) -> TriangleMesh:
-    """Return the mesh with these of its triangles and the vertices that they use."""
-    used = np.zeros(len(mesh.vertices), dtype=bool)
+    used = np.zeros(len(vertices), dtype=bool)
     used[triangles] = True
-    number = (np.cumsum(used) - 1).astype(np.int32)
+    return _with_vertices(carried, used)
+
+
+def _with_vertices(mesh: TriangleMesh, kept: NDArray[np.bool_]) -> TriangleMesh:
+    """Return the mesh with these of its vertices and the triangles between them.
+
+    The vertices of a triangle stay or go together.
+    """
+    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    number[~kept] = -1
     return TriangleMesh(
-        mesh.vertices[used],
-        number[triangles],
-        None if mesh.normals is None else mesh.normals[used],
-        None if mesh.colors is None else mesh.colors[used],
-        None if mesh.sigma_m is None else mesh.sigma_m[used],
-        None if mesh.observations is None else mesh.observations[used],
+        mesh.vertices[kept],
+        renumber(np.ascontiguousarray(mesh.triangles), number),
+        None if mesh.normals is None else mesh.normals[kept],
+        None if mesh.colors is None else mesh.colors[kept],
+        None if mesh.sigma_m is None else mesh.sigma_m[kept],
+        None if mesh.observations is None else mesh.observations[kept],
     )
