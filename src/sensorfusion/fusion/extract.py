@@ -14,13 +14,16 @@ UNSEEN_GREY = 128
 
 
 def extract_mesh(volume: Volume, smallest_weight: float) -> TriangleMesh:
-    """Return the zero level of a volume, vertices and triangles in sorted order.
+    """Return the zero level of a volume, in an order that depends on what it holds alone.
+
+    With own kernels vertices and triangles stand in the order of their blocks and voxels, else in
+    that of their coordinates.
 
     Parameters
     ----------
     volume : Volume
     smallest_weight : float
-        Voxels with less weight count as unseen.
+        Voxels of this weight or less count as unseen.
 
     Returns
     -------
