@@ -16,6 +16,10 @@ _DEFAULT_FAR_M = (2.0, 6.0)
 _UNKNOWN_FAR_M = 4.0
 
 
+_FINEST_TRACKING_M = 0.008
+_COARSER_TO_TRACK = 1.4
+
+
 def _check(name: str, value: float, low: float, high: float) -> None:
     """Raise an error that begins with the setting's name, so that its origin can be found."""
     if not low <= value <= high:
@@ -69,8 +73,9 @@ class TrackingSettings:
     Attributes
     ----------
     voxel_size_m : float
-        Voxel edge of the volume that frames are tracked against, metres; a finer
-        ``fusion.voxel_size_m`` is fused into a volume of its own.
+        Largest voxel edge of the volume that frames are tracked against, metres. It follows
+        ``fusion.voxel_size_m`` below that, but not all the way: see
+        :attr:`Settings.tracking_voxel_size_m`.
     smallest_overlap : float
         Share of a frame's depth that must lie on known surface, 0 to 1.
     overlap_to_regain : float
@@ -174,6 +179,16 @@ class Settings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+
+    @property
+    def tracking_voxel_size_m(self) -> float:
+        """Return the voxel edge of the volume that frames are tracked against, metres.
+
+        Finer voxels follow a finer surface better, until a sensor's noise exceeds what four of
+        them can hold: measured best at 8 mm for a surface of 5.8 mm.
+        """
+        finer_m = max(_FINEST_TRACKING_M, _COARSER_TO_TRACK * self.fusion.voxel_size_m)
+        return min(self.tracking.voxel_size_m, finer_m)
 
     def for_rig(self, rig: Rig) -> "Settings":
         """Return the settings as used with a rig: what is left to the sensor is filled in.

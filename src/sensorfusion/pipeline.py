@@ -40,9 +40,6 @@ from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
 
-# That of three measurements that are each certain to 3 cm.
-_SMALLEST_WEIGHT = 3.0
-
 GoOn = Callable[[int, int | None], bool]
 """Called after each frame with the frames done and their number, if known; False stops."""
 
@@ -193,7 +190,7 @@ class _Mapper:
         self._last_ns = -(2**63)
         self._results: list[TrackingResult] = []
         self._consistency = ConsistencyCheck()
-        fusion, voxel_size_m = settings.fusion, settings.tracking.voxel_size_m
+        fusion, voxel_size_m = settings.fusion, settings.tracking_voxel_size_m
         self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
         # Tracking needs a volume that it can read, at a voxel size that suits it.
         self._model = self._volume
@@ -230,7 +227,9 @@ class _Mapper:
 
     def surface(self) -> TriangleMesh:
         """Return the surface of everything fused."""
-        surface = extract_mesh(self._volume, min(_SMALLEST_WEIGHT, float(len(self.trajectory))))
+        # What is not certain to one voxel is left out; of few frames, nothing is.
+        certain = self._volume.weight_of(self._volume.voxel_size_m)
+        surface = extract_mesh(self._volume, min(certain, float(len(self.trajectory))))
         sensor = self.trajectory.poses[0].source
         noise, camera = self._rig.noise_of(sensor), self._rig.cameras[sensor]
         tracking_m = self._medians().get("sigma_m", 0.0)

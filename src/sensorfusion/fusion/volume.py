@@ -127,6 +127,13 @@ class Volume:
         """Return the edge of a block in metres."""
         return BLOCK_VOXELS * self.voxel_size_m
 
+    def weight_of(self, sigma_m: float) -> float:
+        """Return the weight of what is certain to one standard deviation, metres.
+
+        Open3D's kernels do not weigh, but count frames: there it is that of three.
+        """
+        return (UNIT_WEIGHT_M / sigma_m) ** 2 if self.own_kernels else 3.0
+
     def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the buffer rows of blocks, making those that do not exist yet.
 

@@ -14,6 +14,7 @@ _STEPS = (4, 4, 3)
 _SMALLEST_STEP = 1e-4  # metres and radians
 _HUBER = (6.0, 3.0, 1.0)
 _PICTURE_LEVEL = 1
+_WELL_HELD = 0.003
 _NO_PICTURE = (np.zeros((0, 0), np.float32),) * 3
 
 
@@ -81,7 +82,7 @@ def refine(
         Where to begin, T_world_camera; is not changed.
     model : SignedDistanceBlocks
     keyframe : Keyframe
-        With whose picture the frame is compared at the end.
+        With whose picture the frame is compared where the surface lets it slide.
     expected : Expected
 
     Returns
@@ -89,9 +90,11 @@ def refine(
     tuple of ndarray of float64, shape (4, 4), and SurfaceFit
     """
     pose = pose.copy()
-    for level in range(len(_STEPS)):
-        finest = level == len(_STEPS) - 1
-        fit = _fit(levels, pose, model, level, expected, keyframe if finest else None)
+    fit = _fit(levels, pose, model, 0, expected)
+    for level in range(1, len(_STEPS)):
+        # Colour is never quite registered with depth, so the surface alone decides where it can.
+        slides = level == len(_STEPS) - 1 and fit.conditioning < _WELL_HELD
+        fit = _fit(levels, pose, model, level, expected, keyframe if slides else None)
     return pose, fit
 
 
