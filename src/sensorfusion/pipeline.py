@@ -226,14 +226,16 @@ class _Mapper:
         report.use()
 
     def surface(self) -> TriangleMesh:
-        """Return the surface of everything fused."""
+        """Return the surface of everything fused, and give up the volume: this is the end."""
         # What is not certain to one voxel is left out; of few frames, nothing is.
-        certain = self._volume.weight_of(self._volume.voxel_size_m)
+        voxel_size_m = self._volume.voxel_size_m
+        certain = self._volume.weight_of(voxel_size_m)
         surface = extract_mesh(self._volume, min(certain, float(len(self.trajectory))))
+        del self._volume, self._model
         sensor = self.trajectory.poses[0].source
         noise, camera = self._rig.noise_of(sensor), self._rig.cameras[sensor]
         tracking_m = self._medians().get("sigma_m", 0.0)
-        return with_errors(surface, noise, camera, self._volume.voxel_size_m, tracking_m)
+        return with_errors(surface, noise, camera, voxel_size_m, tracking_m)
 
     def quality(self) -> dict[str, object]:
         """Return how well frames were placed, and how depth agrees over time, for the report."""

@@ -14,6 +14,7 @@ _WIDEST_TILT = np.cos(np.radians(45))
 _CELLS = 41
 _SAME_DIRECTION = np.cos(np.radians(10))
 _BIN_M = 0.02
+_MOST_TRIANGLES = 300_000
 _SMALLEST_FLOOR_M2 = 0.2
 _SHARE_OF_LARGEST = 0.25
 _BANDS_M = (0.08, 0.05, 0.03)
@@ -89,9 +90,10 @@ def _horizontal(direction: NDArray[np.float64], up: NDArray[np.float64]) -> NDAr
 
 def _floor_normal(mesh: TriangleMesh, held: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the unit normal of the floor in the world, or None if nothing looks like one."""
-    corners = mesh.vertices[mesh.triangles].astype(np.float64)
+    every = 1 + len(mesh.triangles) // _MOST_TRIANGLES
+    corners = mesh.vertices[mesh.triangles[::every]].astype(np.float64)
     centres = corners.mean(axis=1)
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * (every / 2)
     areas_m2 = np.linalg.norm(normals, axis=1)
     level = normals @ held > _WIDEST_TILT * areas_m2
     centres, areas_m2 = centres[level], areas_m2[level]
