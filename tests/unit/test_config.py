@@ -1,4 +1,4 @@
-"""The default range: as far as the sensor can be trusted."""
+"""Settings that follow others: the range by the sensor, voxels to track by voxels to keep."""
 
 import math
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from sensorfusion.camera import Camera
-from sensorfusion.config import DepthSettings, Settings
+from sensorfusion.config import DepthSettings, FusionSettings, Settings
 from sensorfusion.errors import ConfigError
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
@@ -53,3 +53,11 @@ def test_a_nearest_depth_beyond_the_default_range_is_refused():
     settings = Settings(depth=DepthSettings(near_m=5.0))
     with pytest.raises(ConfigError, match=r"used up to 4.0 m; give depth.far_m"):
         settings.for_rig(Rig(CAMERAS))
+
+
+@pytest.mark.parametrize(
+    ("kept_m", "tracked_m"), [(0.02, 0.010), (0.01, 0.010), (0.0065, 0.0091), (0.002, 0.008)]
+)
+def test_voxels_to_track_against_follow_finer_ones_down_to_8_mm(kept_m, tracked_m):
+    settings = Settings(fusion=FusionSettings(voxel_size_m=kept_m))
+    assert settings.tracking_voxel_size_m == pytest.approx(tracked_m)

@@ -240,3 +240,11 @@ def test_surface_that_no_picture_has_seen_is_grey_to_its_very_edge():
 
 def test_without_pictures_there_are_no_colours():
     assert extract_mesh(fused((wall(2.0), AT_ORIGIN, None)), 1).colors is None
+
+
+@pytest.mark.parametrize(("sigma_m", "weight"), [(0.003, 113), (0.011, 8), (0.03, 1)])
+def test_a_weight_is_what_one_frame_of_that_certainty_leaves(sigma_m, weight):
+    """(31.9 mm / sigma)^2, rounded."""
+    volume = fused((wall_certain_to(sigma_m, 2.0), AT_ORIGIN, None))
+    assert int(volume.views.weight.max()) == weight
+    assert volume.weight_of(sigma_m) == pytest.approx(weight, rel=0.15)
