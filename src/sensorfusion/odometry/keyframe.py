@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.odometry import _step_kernels
+from sensorfusion.odometry import _picture_kernels, _step_kernels
 from sensorfusion.odometry.pyramid import Level
 
 # At the two coarsest levels.
 _STEPS = (8, 6)
 _SMALLEST_STEP = 1e-4  # metres and radians
 GREY_SIGMA = 8.0
+_COMPARED = 1  # the level of which two frames are compared
+_FEWEST_SHARED = 100.0
 _HUBER = 1.5
 
 
@@ -44,7 +46,8 @@ def motion_since(
 ) -> tuple[NDArray[np.float64], float]:
     """Return the motion from a keyframe to the current frame, and the share that agrees.
 
-    The keyframe's ``light`` follows the brightness of the current frame.
+    The keyframe's ``light`` follows the brightness of the current frame. Where the search ends
+    farther from the keyframe's picture than it began, the guess is returned.
 
     Parameters
     ----------
@@ -76,4 +79,33 @@ def motion_since(
         agreed = sums[29] / max(sums[30], 1.0)
         if not agreed:
             break
-    return pose, float(agreed)
+    misfits = [picture_misfit(keyframe, levels, one) for one in (pose, T_current_keyframe)]
+    return (pose if misfits[0] <= misfits[1] else T_current_keyframe), float(agreed)
+
+
+def picture_misfit(
+    keyframe: Keyframe, levels: tuple[Level, ...], T_current_keyframe: NDArray[np.float64]
+) -> float:
+    """Return how far a frame is from a keyframe's picture and depth where both see the same.
+
+    Parameters
+    ----------
+    keyframe : Keyframe
+    levels : tuple of Level
+        The current frame.
+    T_current_keyframe : ndarray of float64, shape (4, 4)
+
+    Returns
+    -------
+    float
+        Robust mean square difference in standard deviations; 0 where they share next to nothing.
+    """
+    sums = _picture_kernels.picture_equations(
+        keyframe.levels[_COMPARED].picture,
+        levels[_COMPARED].picture,
+        levels[_COMPARED].lens,
+        T_current_keyframe,
+        keyframe.light.copy(),
+        np.array([GREY_SIGMA, 1.0, 1.0, _HUBER]),
+    )
+    return float(sums[27] / sums[28]) if sums[28] > _FEWEST_SHARED else 0.0

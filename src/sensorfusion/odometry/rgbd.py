@@ -20,13 +20,17 @@ from sensorfusion.config import TrackingSettings
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.noise import DepthNoise
 from sensorfusion.odometry.imu import GyroPrior, GyroRotation
-from sensorfusion.odometry.keyframe import Keyframe
+from sensorfusion.odometry.keyframe import Keyframe, picture_misfit
 from sensorfusion.odometry.pyramid import Level, build_pyramid
 from sensorfusion.odometry.surface import Expected, better_start, refine
 from sensorfusion.odometry.tracker import SignedDistanceBlocks, SurfaceFit, TrackingResult
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
 _SMALLEST_FILL = 0.005
+# A frame this far from where it was expected must fit the keyframe's picture about as well as
+# frames usually do: a surface alone may hold it at a wrong place.
+_SURPRISE = (0.04, 0.035)
+_WORSE, _WORSE_BY, _FORGETTING = 3.0, 0.3, 0.1
 _KEYFRAME_AGREEMENT = 0.7
 _KEYFRAME_ANGLE_RAD = 0.2
 _KEYFRAME_DISTANCE_M = 0.2
@@ -105,6 +109,7 @@ class RgbdTracker:
         self._timestamp_ns = 0
         self._keyframe: Keyframe | None = None
         self._is_lost = False
+        self._misfit = _WORSE_BY
 
     def track(self, observation: Observation, model: SignedDistanceBlocks) -> TrackingResult:
         """Place a frame; the first one is placed where it was said to be.
@@ -126,16 +131,19 @@ class RgbdTracker:
             self._timestamp_ns = observation.timestamp_ns
             return TrackingResult(self._transform(self._pose), 1.0, 0.0, 1.0)
         turn = self._turn(observation.timestamp_ns)
-        alike = max(
-            1.0,
-            np.pi
-            * (_ALIKE_WITHIN * self._noise.correlation_px) ** 2
-            / observation.pixels_per_point,
-        )
+        alike = self._points_alike(observation)
         expected = self._expected(turn, alike)
         start, agreed = better_start(observation.levels, expected.pose, keyframe, model)
         pose, fit = refine(observation.levels, start, model, keyframe, expected)
         result = self._judge(pose, fit)
+        misfit = picture_misfit(keyframe, observation.levels, np.linalg.inv(pose) @ keyframe.pose)
+        surprising = _is_far(np.linalg.inv(expected.pose) @ pose, *_SURPRISE)
+        if not result.refused and surprising and misfit > self._largest_misfit():
+            result = replace(
+                result,
+                T_world_camera=self._transform(self._pose),
+                refused="the picture says otherwise than the surface",
+            )
         self._is_lost = bool(result.refused)
         if result.refused:
             self._motion = np.eye(4)
@@ -144,12 +152,17 @@ class RgbdTracker:
         if self._gyro:
             self._learn(self._gyro, pose, fit, observation.timestamp_ns)
         self._accept(result.T_world_camera.matrix, observation)
+        self._misfit += _FORGETTING * (misfit - self._misfit)
         self._covariance = alike * _inverse(fit.matrix + expected.information)
         variance = float(np.trace(self._covariance[:3, :3])) / 3.0
         variance += (_BIAS_VOXELS * model.voxel_size_m) ** 2
         if agreed < _KEYFRAME_AGREEMENT or _is_far(np.linalg.inv(keyframe.pose) @ self._pose):
             self._keyframe = Keyframe(observation.levels, self._pose)
         return replace(result, sigma_m=float(np.sqrt(variance)))
+
+    def _largest_misfit(self) -> float:
+        """Return how far a frame may be from the keyframe's picture, as frames usually are."""
+        return _WORSE * self._misfit + _WORSE_BY
 
     def _points_alike(self, observation: Observation) -> float:
         """Return how many neighbouring points share one error, at least 1."""
