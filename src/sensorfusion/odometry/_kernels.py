@@ -113,21 +113,31 @@ def rotation(vector: Array) -> Array:
 
 
 @njit(**_OPTIONS)
+def multiply(one: Array, other: Array) -> Array:
+    """Return the product of two small matrices; numba's own asks for SciPy."""
+    product = np.zeros((one.shape[0], other.shape[1]))
+    for a in range(one.shape[0]):
+        for b in range(other.shape[1]):
+            for k in range(one.shape[1]):
+                product[a, b] += one[a, k] * other[k, b]
+    return product
+
+
+@njit(**_OPTIONS)
 def move(pose: Array, step: Array, about_own_centre: bool) -> None:
     """Move a pose (4, 4) by a step in its target's axes.
 
     The rotation is about the source's own origin, or else about the target's.
     """
-    turned = rotation(step[3:]) @ pose[:3, :3].copy()
+    turned = multiply(rotation(step[3:]), pose[:3, :])
     for a in range(3):
         if about_own_centre:
             pose[a, 3] += step[a]
         for b in range(3):
             pose[a, b] = turned[a, b]
     if not about_own_centre:
-        place = rotation(step[3:]) @ pose[:3, 3].copy()
         for a in range(3):
-            pose[a, 3] = place[a] + step[a]
+            pose[a, 3] = turned[a, 3] + step[a]
 
 
 @njit(**_OPTIONS)

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sensorfusion.odometry._distance_kernels import distance_equations
-from sensorfusion.odometry._kernels import damp, move, rotation_vector, solve, unpack_sums
+from sensorfusion.odometry._kernels import damp, move, multiply, rotation_vector, solve, unpack_sums
 from sensorfusion.odometry._picture_kernels import picture_equations
 
 Array = NDArray[Any]
@@ -54,26 +54,27 @@ def _add_picture(
     rotation = pose[:3, :3].copy()
     inverse = np.eye(4)
     inverse[:3, :3] = rotation.T
-    inverse[:3, 3] = -(rotation.T.copy() @ pose[:3, 3].copy())
-    sums = picture_equations(reference, current, lens, inverse @ T_world_reference, light, scales)
-    of_picture, to_picture = np.empty((6, 6)), np.empty(6)
-    unpack_sums(sums, of_picture, to_picture)
+    inverse[:3, 3:] = -multiply(rotation.T, pose[:3, 3:])
+    motion = multiply(inverse, T_world_reference)
+    sums = picture_equations(reference, current, lens, motion, light, scales)
+    of_picture, to_picture = np.empty((6, 6)), np.empty((6, 1))
+    unpack_sums(sums, of_picture, to_picture[:, 0])
     # A step of the camera in the world is the opposite step of the world, in the camera's axes.
     turn = np.zeros((6, 6))
     turn[:3, :3] = turn[3:, 3:] = -rotation
-    matrix += turn @ of_picture @ turn.T.copy()
-    vector += turn @ to_picture
+    matrix += multiply(multiply(turn, of_picture), turn.T)
+    vector += multiply(turn, to_picture)[:, 0]
 
 
 @njit(**_OPTIONS)
 def _add_prior(prior: tuple[Array, Array], pose: Array, matrix: Array, vector: Array) -> None:
     """Add that ``pose`` is expected at ``prior[0]`` (4, 4) with information ``prior[1]`` (6, 6)."""
     expected, information = prior
-    off = np.empty(6)
-    off[:3] = pose[:3, 3] - expected[:3, 3]
-    off[3:] = rotation_vector(pose[:3, :3].copy() @ expected[:3, :3].T.copy())
+    off = np.empty((6, 1))
+    off[:3, 0] = pose[:3, 3] - expected[:3, 3]
+    off[3:, 0] = rotation_vector(multiply(pose[:3, :3], expected[:3, :3].T))
     matrix += information
-    vector += information @ off
+    vector += multiply(information, off)[:, 0]
 
 
 @njit(**_OPTIONS)
