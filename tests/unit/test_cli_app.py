@@ -75,6 +75,8 @@ def output_of(command):
 def test_ctrl_c_during_start_up_is_one_line_and_exit_code_130():
     code = """
 import os, signal, sys
+# A shell that runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Press:
     def find_spec(self, name, *_):
         if name == "cyclopts":
