@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
+from sensorfusion.noise import DepthNoise
 
 DepthKind = Literal["z", "range"]
 """``z``: along the optical axis; ``range``: length of the ray from the camera's centre."""
@@ -109,6 +110,12 @@ class DepthMap:
     def valid(self) -> NDArray[np.bool_]:
         """Return where there is depth, bool (H, W)."""
         return np.asarray(self.metres > 0)
+
+    def sigmas_m(self) -> NDArray[np.float32]:
+        """Return ``sigma_m``, float32 (H, W); as of an unknown sensor where there is none."""
+        if self.sigma_m is not None:
+            return self.sigma_m
+        return DepthNoise.unknown().sigma_m(self.metres).astype(np.float32)
 
     def origins(self) -> NDArray[np.uint8]:
         """Return :class:`Origin` of each pixel, uint8 (H, W), in an array of the caller's own."""

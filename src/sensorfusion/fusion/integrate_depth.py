@@ -12,7 +12,6 @@ from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.fusion import _kernels, _touch_kernels
 from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
-from sensorfusion.noise import DepthNoise
 from sensorfusion.transform import RigidTransform
 
 COLOR_BAND_VOXELS = 1.5
@@ -68,11 +67,8 @@ def pack_depth(depth: DepthMap) -> NDArray[np.uint32]:
 
     Where the map has no ``sigma_m``, it is taken to be that of an unknown sensor.
     """
-    sigma_m = depth.sigma_m
-    if sigma_m is None:
-        sigma_m = DepthNoise.unknown().sigma_m(depth.metres).astype(np.float32)
     packed = np.empty(1 + depth.metres.size, np.uint32)
-    _kernels.pack_depth(depth.metres.ravel(), sigma_m.ravel(), packed)
+    _kernels.pack_depth(depth.metres.ravel(), depth.sigmas_m().ravel(), packed)
     return packed
 
 

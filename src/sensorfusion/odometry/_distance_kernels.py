@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import find_slot, pack
-from sensorfusion.odometry._kernels import CHUNK, add_up
+from sensorfusion.odometry._kernels import CHUNK, SUMS, add_up
 
 Array = NDArray[Any]
 F32 = np.float32
@@ -153,7 +153,7 @@ def distance_equations(
     unknowns are a translation (m) and a rotation (rad) about the camera's centre, world axes.
     """
     keys, rows_of, tsdf, model_weight = model
-    sums = np.zeros(32)
+    sums = np.zeros(SUMS)
     turned, share = np.empty((3, CHUNK), np.float32), np.empty((3, CHUNK), np.float32)
     cell = np.empty((3, CHUNK), np.int32)
     values = np.empty((9, CHUNK), np.float32)

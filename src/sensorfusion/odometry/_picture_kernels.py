@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sensorfusion.odometry._kernels import CHUNK, add_up
+from sensorfusion.odometry._kernels import CHUNK, SUMS, add_up
 
 Array = NDArray[Any]
 F32 = np.float32
@@ -140,7 +140,7 @@ def picture_equations(
     gain, offset = F32(light[0]), F32(light[1])
     by_grey = F32(1.0 / (scales[0] * max(1.0, light[0])))
     grey_share, depth_share, huber = F32(scales[1]), F32(scales[2]), F32(scales[3])
-    sums = np.zeros(32)
+    sums = np.zeros(SUMS)
     tone = np.zeros(5)
     rows, weighted = np.zeros((7, CHUNK), np.float32), np.empty(CHUNK, np.float32)
     weight = np.zeros(CHUNK, np.float32)

@@ -7,7 +7,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sensorfusion.odometry._distance_kernels import distance_equations
-from sensorfusion.odometry._kernels import damp, move, multiply, rotation_vector, solve, unpack_sums
+from sensorfusion.odometry._kernels import (
+    SUMS,
+    damp,
+    move,
+    multiply,
+    rotation_vector,
+    solve,
+    unpack_sums,
+)
 from sensorfusion.odometry._picture_kernels import picture_equations
 
 Array = NDArray[Any]
@@ -31,7 +39,7 @@ def align_pictures(
     a step (m and rad) after which no more is needed. Sums 29 is 0 where nothing held the pose.
     """
     matrix, vector, step = np.empty((6, 6)), np.empty(6), np.empty(6)
-    sums = np.zeros(32)
+    sums = np.zeros(SUMS)
     for _ in range(int(limits[0])):
         sums = picture_equations(reference, current, lens, pose, light, scales)
         unpack_sums(sums, matrix, vector)

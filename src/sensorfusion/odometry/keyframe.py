@@ -18,7 +18,8 @@ from sensorfusion.odometry.pyramid import Level
 _STEPS = (8, 6)
 _SMALLEST_STEP = 1e-4  # metres and radians
 GREY_SIGMA = 8.0
-_COMPARED = 1  # the level of which two frames are compared
+COMPARED = 1
+"""The level of which two frames are compared."""
 _FEWEST_SHARED = 100.0
 _HUBER = 1.5
 
@@ -101,9 +102,9 @@ def picture_misfit(
         Robust mean square difference in standard deviations; 0 where they share next to nothing.
     """
     sums = _picture_kernels.picture_equations(
-        keyframe.levels[_COMPARED].picture,
-        levels[_COMPARED].picture,
-        levels[_COMPARED].lens,
+        keyframe.levels[COMPARED].picture,
+        levels[COMPARED].picture,
+        levels[COMPARED].lens,
         T_current_keyframe,
         keyframe.light.copy(),
         np.array([GREY_SIGMA, 1.0, 1.0, _HUBER]),

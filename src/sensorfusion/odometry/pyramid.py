@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera, nearest_pixels
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.noise import DepthNoise
 from sensorfusion.odometry import _picture_kernels
 
 WIDTHS_PX = (40, 80, 160)
 """Least width of each level, coarse to fine."""
-_NO_GREY = np.full((1, 1), -1.0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +60,7 @@ def build_pyramid(depth: DepthMap, colors: NDArray[np.uint8] | None) -> tuple[Le
     colors : ndarray of uint8, shape (H, W, 4), or None
         Colour of each depth pixel, 255 in the last channel where it is known.
     """
-    camera, metres, sigma_m = depth.camera, depth.metres, depth.sigma_m
-    if sigma_m is None:
-        sigma_m = DepthNoise.unknown().sigma_m(metres).astype(np.float32)
+    camera, metres, sigma_m = depth.camera, depth.metres, depth.sigmas_m()
     if not camera.distortion.is_none:
         table = _straight_pixels(camera)
         metres = np.where(table >= 0, metres.ravel()[table], np.float32(0))

@@ -2,8 +2,8 @@
 
 Each frame starts where constant velocity (its rotation by the gyroscope, if there is one) and the
 motion since the last keyframe put it, whichever fits the model better, and is then moved until
-its points lie on the zero level of the signed distance field and its picture on that of the
-keyframe, coarse to fine. No ray is cast.
+its points lie on the zero level of the signed distance field (and, where the surface lets it slide,
+its picture on that of the keyframe), coarse to fine. No ray is cast.
 
 References
 ----------

@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.odometry import _step_kernels
-from sensorfusion.odometry.keyframe import GREY_SIGMA, Keyframe, motion_since
+from sensorfusion.odometry.keyframe import COMPARED, GREY_SIGMA, Keyframe, motion_since
 from sensorfusion.odometry.pyramid import Level
 from sensorfusion.odometry.tracker import SignedDistanceBlocks, SurfaceFit
 
 _STEPS = (4, 4, 3)
 _SMALLEST_STEP = 1e-4  # metres and radians
 _HUBER = (6.0, 3.0, 1.0)
-_PICTURE_LEVEL = 1
 _WELL_HELD = 0.003
 _NO_PICTURE = (np.zeros((0, 0), np.float32),) * 3
 
@@ -110,10 +109,10 @@ def _fit(
 
     ``pose`` float64 (4, 4), T_world_camera, is changed in place then.
     """
-    small = levels[_PICTURE_LEVEL]
+    small = levels[COMPARED]
     reference, light, T_world_reference = _NO_PICTURE, np.array([1.0, 0.0]), pose
     if keyframe is not None:
-        reference = keyframe.levels[_PICTURE_LEVEL].picture
+        reference = keyframe.levels[COMPARED].picture
         light, T_world_reference = keyframe.light, keyframe.pose
     prior, steps = (pose, np.zeros((6, 6))), 0
     if expected is not None:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.odometry._kernels import unpack_sums
 from sensorfusion.transform import RigidTransform
 
 _FAR_OFF = 6.0  # standard deviations
@@ -175,9 +176,8 @@ def _conditioning(
     the more the more points there are. By the picture: ``_HELD`` where it alone is certain to
     ``_HELD_M``.
     """
-    surface = np.zeros((6, 6))
-    surface[np.triu_indices(6)] = sums[:21]
-    surface += np.triu(surface, 1).T
+    surface = np.empty((6, 6))
+    unpack_sums(sums, surface, np.empty(6))
     held = surface / np.trace(surface[:3, :3]) + (matrix - surface) * _HELD * _HELD_M**2
     scale_m = float(np.median(metres[metres > 0])) if (metres > 0).any() else 1.0
     scaling = np.array([1.0, 1.0, 1.0, scale_m, scale_m, scale_m])
