@@ -230,7 +230,7 @@ class _Mapper:
         # What is not certain to one voxel is left out; of few frames, nothing is.
         voxel_size_m = self._volume.voxel_size_m
         certain = self._volume.weight_of(voxel_size_m)
-        surface = extract_mesh(self._volume, min(certain, float(len(self.trajectory))))
+        surface = extract_mesh(self._volume, min(certain, len(self.trajectory) - 0.5))
         del self._volume, self._model
         sensor = self.trajectory.poses[0].source
         noise, camera = self._rig.noise_of(sensor), self._rig.cameras[sensor]
