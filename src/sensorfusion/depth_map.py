@@ -15,7 +15,11 @@ DepthKind = Literal["z", "range"]
 
 
 class Origin(IntEnum):
-    """Where a pixel of a depth map comes from, or why it is empty."""
+    """Where a pixel of a depth map comes from, or why it is empty.
+
+    Of a camera, NO_RETURN says that a pixel has no depth. Of a LiDAR it says that a beam looked
+    there and found free space, and UNSEEN that none looked.
+    """
 
     NO_RETURN = 0
     MEASURED = 1
@@ -25,6 +29,7 @@ class Origin(IntEnum):
     OCCLUDED = 5
     FILLED = 6
     PREDICTED = 7
+    UNSEEN = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.image import Image
+from sensorfusion.point_cloud import PointCloud
 
-Measurement = RawDepth | DepthMap
+Measurement = RawDepth | DepthMap | PointCloud
 """What measured the scene: a union, so that mypy names each stage that forgot one."""
 
 
@@ -21,8 +22,8 @@ class Frame:
     timestamp_ns : int
         Instant of the measurement.
     sensor : str
-        Name of the measuring camera in the rig.
-    measurement : RawDepth or DepthMap
+        Name of the measuring camera or LiDAR in the rig.
+    measurement : RawDepth, DepthMap or PointCloud
     images : mapping of str to Image
         By camera name; may be empty.
     """
@@ -43,7 +44,7 @@ class Sample:
     stream : str
         Name of the stream, as in ``info``.
     timestamp_ns : int
-    data : RawDepth, DepthMap or Image
+    data : RawDepth, DepthMap, PointCloud or Image
     """
 
     stream: str

@@ -1,17 +1,18 @@
-"""Rig: the cameras and inertial sensors of a device and how they sit to each other."""
+"""Rig: the cameras, LiDARs and inertial sensors of a device and how they sit to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CalibrationError
+from sensorfusion.lidar import Lidar
 from sensorfusion.noise import DepthNoise
 from sensorfusion.transform import RigidTransform
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """Cameras and inertial sensors, and the transforms that connect their coordinate systems.
+    """Sensors, and the transforms that connect their coordinate systems.
 
     Attributes
     ----------
@@ -23,11 +24,13 @@ class Rig:
         Of the cameras that measure depth, as far as it is known; see :meth:`noise_of`.
     imus : tuple of str
         Coordinate systems of the inertial sensors.
+    lidars : mapping of str to Lidar
+        By name, which is also that of the coordinate system.
 
     Raises
     ------
     CalibrationError
-        If a key is not its camera's name, noise belongs to no camera, two sensors share a name,
+        If a key is not its sensor's name, noise belongs to no camera, two sensors share a name,
         or the transforms leave a sensor unconnected.
     """
 
@@ -35,17 +38,19 @@ class Rig:
     transforms: tuple[RigidTransform, ...] = field(default=())
     depth_noise: Mapping[str, DepthNoise] = field(default_factory=dict)
     imus: tuple[str, ...] = ()
+    lidars: Mapping[str, Lidar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, camera in self.cameras.items():
-            if name != camera.name:
-                msg = f"rig: camera {camera.name!r} stands under the name {name!r}"
+        sensors: tuple[Camera | Lidar, ...] = (*self.cameras.values(), *self.lidars.values())
+        for name, sensor in zip((*self.cameras, *self.lidars), sensors, strict=True):
+            if name != sensor.name:
+                msg = f"rig: {sensor.name!r} stands under the name {name!r}"
                 raise CalibrationError(msg)
         for name in self.depth_noise:
             if name not in self.cameras:
                 msg = f"rig: depth noise of {name!r}; there are {', '.join(self.cameras) or 'none'}"
                 raise CalibrationError(msg)
-        names = [*self.cameras, *self.imus]
+        names = [*self.cameras, *self.lidars, *self.imus]
         if len(set(names)) < len(names):
             msg = f"rig: sensors are named {', '.join(names)}; expected each name once"
             raise CalibrationError(msg)

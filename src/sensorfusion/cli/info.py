@@ -14,6 +14,7 @@ from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame
+from sensorfusion.point_cloud import PointCloud
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 
@@ -117,6 +118,10 @@ def _depth(frames: list[Frame]) -> dict[str, float | None]:
     check_scale(measurements)
     samples, pixels = [], 0
     for measurement in measurements:
+        if isinstance(measurement, PointCloud):
+            samples.append(np.linalg.norm(measurement.points, axis=1))
+            pixels += len(measurement) + measurement.missing
+            continue
         depth = to_metres(measurement) if isinstance(measurement, RawDepth) else measurement
         step = max(1, int(np.sqrt(depth.metres.size / _PIXELS_PER_FRAME)))
         some = depth.metres[::step, ::step]

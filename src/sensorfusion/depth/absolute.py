@@ -12,8 +12,10 @@ from sensorfusion.depth.filters import limit_range, remove_flying_pixels
 from sensorfusion.depth.scale import FRAMES_CHECKED, check_scale, to_metres
 from sensorfusion.depth.uncertainty import with_uncertainty
 from sensorfusion.depth_map import DepthMap, RawDepth
+from sensorfusion.errors import UnsupportedRecordingError
 from sensorfusion.frame import Frame
 from sensorfusion.noise import DepthNoise
+from sensorfusion.point_cloud import PointCloud
 
 
 def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> DepthMap:
@@ -40,12 +42,20 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
     ------
     DepthScaleError
         If the unit of the measurement is not a positive number.
+    UnsupportedRecordingError
+        If the measurement is a point cloud.
     """
     match frame.measurement:
         case RawDepth():
             depth = to_metres(frame.measurement)
         case DepthMap():
             depth = frame.measurement
+        case PointCloud():
+            msg = (
+                f"frame {frame.index} is a scan of {frame.sensor!r}, which has no picture of its "
+                "own; `sensorfusion depth` draws scans into a camera"
+            )
+            raise UnsupportedRecordingError(msg)
     depth = limit_range(_with_rays(depth), settings.near_m, settings.range_m(noise))
     if settings.flying_pixel_filter:
         depth = remove_flying_pixels(depth)

@@ -12,6 +12,7 @@ from sensorfusion.depth import _kernels
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import DepthScaleError
 from sensorfusion.frame import Measurement
+from sensorfusion.point_cloud import PointCloud
 
 FRAMES_CHECKED = 10
 """How many frames with depth :func:`check_scale` looks at: a few odd ones change nothing."""
@@ -68,7 +69,7 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
     Parameters
     ----------
-    measurements : iterable of RawDepth or DepthMap
+    measurements : iterable of RawDepth, DepthMap or PointCloud
         Of one sensor, from the start of the recording. Read up to the tenth with depth; if none
         has any, there is nothing to judge.
 
@@ -101,7 +102,10 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
 
 def _median_m(measurement: Measurement) -> float:
-    """Return the median depth of a measurement, 0 if it holds none."""
+    """Return the median depth, or range, of a measurement; 0 if it holds none."""
+    if isinstance(measurement, PointCloud):
+        some = measurement.points[:: max(1, len(measurement) // _PIXELS_CHECKED)]
+        return float(np.median(np.linalg.norm(some, axis=1))) if len(some) else 0.0
     depth = to_metres(measurement) if isinstance(measurement, RawDepth) else measurement
     # Some thousand pixels spread over the picture settle a median; a full sort takes 5 ms.
     step = max(1, int(np.sqrt(depth.metres.size / _PIXELS_CHECKED)))
