@@ -19,7 +19,7 @@ from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.rgbd_folder.calibration import camera_for, find_intrinsics, read_down
 from sensorfusion_drivers.rgbd_folder.listing import Listing, Pair, Picture
-from sensorfusion_drivers.rgbd_folder.pictures import picture_size, read_color, read_depth
+from sensorfusion_drivers.pictures import picture_size, read_color, read_depth
 
 
 @dataclass(frozen=True, slots=True)

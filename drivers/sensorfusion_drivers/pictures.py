@@ -1,4 +1,4 @@
-"""Decode the pictures of a pair, after their bytes have been checked."""
+"""Decode pictures from files, after their bytes have been checked; what several drivers share."""
 
 from pathlib import Path
 
