@@ -26,6 +26,9 @@ class Frame:
     measurement : RawDepth, DepthMap or PointCloud
     images : mapping of str to Image
         By camera name; may be empty.
+    depths : mapping of str to RawDepth or DepthMap
+        What further cameras of the rig measured at that instant, by camera name: beside a LiDAR
+        scan, the depth camera that looks the same way.
     """
 
     index: int
@@ -33,6 +36,7 @@ class Frame:
     sensor: str
     measurement: Measurement
     images: Mapping[str, Image] = field(default_factory=dict)
+    depths: Mapping[str, RawDepth | DepthMap] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

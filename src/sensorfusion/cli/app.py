@@ -37,7 +37,7 @@ _COMMANDS = {
     "info": ("info:info", "Say what a recording holds."),
     "evaluate": (
         "evaluate:app",
-        "Measure a trajectory or a mesh against the truth, or depth over time.",
+        "Measure depth, a trajectory or a mesh against the truth, or depth over time.",
     ),
     "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
     "doctor": ("doctor:doctor", "Check this installation."),

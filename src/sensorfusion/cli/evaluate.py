@@ -29,6 +29,12 @@ app.command(
     help="Measure whether depth means the same metres in every frame.",
 )
 
+app.command(
+    "sensorfusion.cli.evaluate_depth:depth",
+    name="depth",
+    help="Measure depth maps against the true ones.",
+)
+
 Json = Annotated[bool, Parameter(negative=())]
 
 

@@ -1,0 +1,111 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from sensorfusion.errors import CorruptRecordingError, EvaluationError, SourceError
+from sensorfusion.evaluate.depth import DepthComparison, compare_depth
+from sensorfusion.export.depth_map_files import find_depth_maps
+
+
+def maps(*rows):
+    return np.array(rows, np.float32)
+
+
+def test_errors_are_those_of_the_pixels_that_both_know():
+    # Errors 0.3 and -0.4 m over 2 pixels; the third has no estimate, the fourth no truth.
+    error = compare_depth([(maps([2.3, 3.6, 0.0, 9.0]), maps([2.0, 4.0, 5.0, 0.0]))])
+    assert error.rmse_m == pytest.approx(np.sqrt((0.09 + 0.16) / 2))
+    assert error.mae_m == pytest.approx(0.35)
+    assert error.abs_rel == pytest.approx((0.15 + 0.1) / 2)
+    assert error.coverage == pytest.approx(2 / 3)
+
+
+def test_inverse_errors_are_in_one_per_kilometre():
+    # 1/4 - 1/5 = 0.05 per metre = 50 per kilometre.
+    error = compare_depth([(maps([4.0]), maps([5.0]))])
+    assert error.irmse_per_km == pytest.approx(50)
+    assert error.imae_per_km == pytest.approx(50)
+
+
+def test_thresholds_count_ratios_in_both_directions():
+    # Ratios 1.2, 1.25 (not below), 1.5, 1.9 and, the other way round, 1.6.
+    estimate, truth = maps([1.2, 1.25, 1.5, 1.9, 1.0]), maps([1, 1, 1, 1, 1.6])
+    error = compare_depth([(estimate, truth)])
+    assert (error.delta_1, error.delta_2, error.delta_3) == pytest.approx((0.2, 0.6, 1.0))
+
+
+def test_maps_count_alike_however_many_pixels_they_share():
+    many = (maps([1.0] * 99), maps([2.0] * 99))
+    one = (maps([5.0] + [0.0] * 98), maps([5.0] + [0.0] * 98))
+    error = compare_depth([many, one])
+    assert error.mae_m == pytest.approx(0.5)
+    assert error.maps == 2
+
+
+def test_sigma_that_is_half_the_errors_gives_a_ratio_of_two_in_every_bin():
+    rng = np.random.default_rng(1)
+    sigma = rng.uniform(0.01, 0.1, (200, 300)).astype(np.float32)
+    truth = np.full(sigma.shape, 5, np.float32)
+    estimate = truth + 2 * sigma * rng.normal(size=sigma.shape).astype(np.float32)
+    comparison = DepthComparison()
+    comparison.add(estimate, truth, sigma)
+    assert comparison.result().sigma == pytest.approx([2.0] * 5, rel=0.05)
+
+
+def test_maps_of_two_sizes_cannot_be_compared():
+    with pytest.raises(EvaluationError, match="3x1 pixels, the truth 2x1"):
+        compare_depth([(maps([1, 1, 1]), maps([1, 1]))])
+
+
+def test_maps_that_share_no_pixel_cannot_be_compared():
+    with pytest.raises(EvaluationError, match="no pixel with depth in both"):
+        compare_depth([(maps([0.0, 1.0]), maps([1.0, 0.0]))])
+
+
+def test_a_png_of_kitti_holds_256ths_of_a_metre(tmp_path):
+    cv2.imwrite(str(tmp_path / "0000000005.png"), np.array([[256, 640, 0]], np.uint16))
+    found = find_depth_maps(tmp_path, 1 / 256)
+    assert list(found.files) == ["5"]
+    assert found.metres("5").tolist() == [[1.0, 2.5, 0.0]]
+
+
+def test_a_png_whose_unit_nobody_says_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "5.png"), np.array([[256]], np.uint16))
+    with pytest.raises(SourceError, match="unit nobody says"):
+        find_depth_maps(tmp_path).metres("5")
+
+
+def test_a_preview_is_not_taken_for_depth(tmp_path):
+    cv2.imwrite(str(tmp_path / "5.png"), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(SourceError, match="is this a preview"):
+        find_depth_maps(tmp_path, 0.001).metres("5")
+
+
+def test_what_is_not_finite_in_an_array_is_no_depth(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[np.nan, -1.0, np.inf, 2.0]]))
+    assert find_depth_maps(tmp_path / "a.npy").metres("a").tolist() == [[0, 0, 0, 2]]
+
+
+def test_a_damaged_description_is_named(tmp_path):
+    (tmp_path / "depth.json").write_text(json.dumps({"maps": 3}))
+    with pytest.raises(CorruptRecordingError, match="depth.json"):
+        find_depth_maps(tmp_path)
+
+
+def test_a_description_cannot_name_a_file_outside_its_folder(tmp_path):
+    document = {
+        "camera": {"name": "c"},
+        "format": "png",
+        "metres_per_unit": 0.001,
+        "maps": [{"index": 0, "file": "../secret.png"}],
+    }
+    (tmp_path / "depth.json").write_text(json.dumps(document))
+    with pytest.raises(CorruptRecordingError, match="secret"):
+        find_depth_maps(tmp_path)
+
+
+def test_an_empty_folder_has_no_depth_maps(tmp_path):
+    with pytest.raises(SourceError, match="give a folder of depth maps"):
+        find_depth_maps(tmp_path)
