@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from sensorfusion.camera import Camera
-from sensorfusion.depth import _align_kernels
+from sensorfusion.depth import _view_kernels
 from sensorfusion.depth.align import align_depth, color_at_depth, rays_by_row, view_of
 from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.distortion import Distortion
-from sensorfusion.errors import CoordinateSystemMismatchError
+from sensorfusion.errors import CalibrationError, CoordinateSystemMismatchError
 from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
@@ -63,6 +63,8 @@ def columns(camera):
         Distortion("brown_conrady", (0.1, -0.2, 0.003, -0.001)),
         Distortion("brown_conrady", (8.5, 5.2, 1e-4, 2e-5, 0.24, 8.8, 7.4, 1.4)),
         Distortion("brown_conrady", (-0.35, 0.02, 0.0, 0.0)),
+        Distortion("kannala_brandt", (-0.03, 0.01, -0.02, 0.004)),
+        Distortion("kannala_brandt", (-0.5, 0.0, 0.0, 0.0)),
     ],
 )
 def test_kernels_project_as_the_camera_does(distortion):
@@ -71,7 +73,7 @@ def test_kernels_project_as_the_camera_does(distortion):
     row = np.linspace(0.05, 3.0, 160).astype(np.float32)
     row[[3, 77]] = 0
     out = np.empty((3, 160), np.float32)
-    _align_kernels.project_row(row, rays_by_row(DEPTH)[40], view_of(camera, T_color_depth), out)
+    _view_kernels.project_row(row, rays_by_row(DEPTH)[40], view_of(camera, T_color_depth), out)
 
     xy = DEPTH.unproject(np.stack([np.arange(160), np.full(160, 40)], axis=-1))
     points = T_color_depth.apply(np.column_stack([xy, np.ones(160)]) * row[:, None].astype(float))
@@ -80,6 +82,12 @@ def test_kernels_project_as_the_camera_does(distortion):
     assert 0 < np.isnan(expected[:, 0]).sum() < 150
     np.testing.assert_allclose(out[:2].T, expected, rtol=1e-5, atol=2e-3)
     np.testing.assert_allclose(out[2], points[:, 2], atol=1e-6)
+
+
+def test_a_panorama_is_no_picture_to_align_to():
+    camera = Camera("color", 360, 90, 57.3, 57.3, 179.5, 44.5, Distortion("spherical"))
+    with pytest.raises(CalibrationError, match="spherical"):
+        view_of(camera, transform())
 
 
 def test_the_lens_model_ends_where_it_stops_being_one_to_one():

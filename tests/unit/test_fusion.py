@@ -8,9 +8,14 @@ import pytest
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.distortion import Distortion
-from sensorfusion.errors import CoordinateSystemMismatchError
+from sensorfusion.errors import CalibrationError, CoordinateSystemMismatchError
 from sensorfusion.fusion.extract import extract_mesh
-from sensorfusion.fusion.integrate_depth import integrate_depth, pack_depth, touched_blocks
+from sensorfusion.fusion.integrate_depth import (
+    integrate_depth,
+    pack_depth,
+    pinhole_lookup,
+    touched_blocks,
+)
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
@@ -55,8 +60,14 @@ def test_triangles_and_normals_face_the_camera():
     assert (mesh.normals[:, 2] < -0.9).all()
 
 
-def test_a_slanted_wall_seen_through_a_lens_is_flat():
-    lens = Distortion("brown_conrady", (-0.25, 0.06, 0.001, -0.001, 0.0))
+@pytest.mark.parametrize(
+    "lens",
+    [
+        Distortion("brown_conrady", (-0.25, 0.06, 0.001, -0.001, 0.0)),
+        Distortion("kannala_brandt", (-0.02, 0.003, -0.001, 0.0)),
+    ],
+)
+def test_a_slanted_wall_seen_through_a_lens_is_flat(lens):
     camera = Camera("depth", 160, 120, 120.0, 120.0, 79.5, 59.5, lens)
     rays = ray_table(camera)
     # The plane z = 2 + 0.3 x, met by the ray (x/z, y/z, 1).
@@ -66,6 +77,16 @@ def test_a_slanted_wall_seen_through_a_lens_is_flat():
     inner = np.hypot(x, mesh.vertices[:, 1]) < 0.9
     assert inner.sum() > 1000
     assert np.sqrt(np.mean((z - (2 + 0.3 * x))[inner] ** 2)) < 0.004
+
+
+def test_what_no_flat_picture_holds_is_refused_before_it_takes_memory():
+    fisheye = Distortion("kannala_brandt", (0.0,) * 4)
+    camera = Camera("depth", 160, 120, 51.0, 51.0, 79.5, 59.5, fisheye)
+    with pytest.raises(CalibrationError, match="flat picture"):
+        pinhole_lookup(camera)
+    sphere = Camera("depth", 160, 120, 51.0, 51.0, 79.5, 59.5, Distortion("spherical"))
+    with pytest.raises(CalibrationError, match="spherical"):
+        pinhole_lookup(sphere)
 
 
 def test_a_pose_moves_what_is_fused():

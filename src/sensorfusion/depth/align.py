@@ -10,7 +10,7 @@ from sensorfusion.camera import Camera, ray_table
 from sensorfusion.depth import _align_kernels
 from sensorfusion.depth.filters import jump_tolerance
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.errors import CoordinateSystemMismatchError
+from sensorfusion.errors import CalibrationError, CoordinateSystemMismatchError
 from sensorfusion.image import Image
 from sensorfusion.transform import RigidTransform
 
@@ -142,12 +142,24 @@ def view_of(camera: Camera, T_camera_source: RigidTransform) -> NDArray[np.float
     -------
     ndarray of float32, shape (26,)
         The upper three rows of the transform; fx, fy, cx, cy; the square of the largest radius of
-        the lens model; 1 for the inverse Brown-Conrady model, else 0; k1 k2 p1 p2 k3 k4 k5 k6.
+        the lens model; 0 for Brown-Conrady, 1 for inverse Brown-Conrady, 2 for Kannala-Brandt;
+        k1 k2 p1 p2 k3 k4 k5 k6, or k1 k2 k3 k4 of Kannala-Brandt.
+
+    Raises
+    ------
+    CalibrationError
+        If the camera is spherical.
     """
+    if camera.is_spherical:
+        msg = (
+            f"camera {camera.name!r} is spherical; pictures of one camera are laid on those of "
+            "another only where both have a pinhole or fisheye lens"
+        )
+        raise CalibrationError(msg)
     distortion = camera.distortion
-    inverse = float(distortion.model == "inverse_brown_conrady")
+    model = {"inverse_brown_conrady": 1.0, "kannala_brandt": 2.0}.get(distortion.model, 0.0)
     coefficients = (*distortion.coefficients, *(0.0,) * 8)[:8]
-    lens = (camera.fx, camera.fy, camera.cx, camera.cy, distortion.largest_radius**2, inverse)
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy, distortion.largest_radius**2, model)
     return np.concatenate([T_camera_source.matrix[:3].ravel(), lens, coefficients]).astype(
         np.float32
     )

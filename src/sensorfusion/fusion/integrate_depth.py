@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from sensorfusion._kernels import unpack
 from sensorfusion.camera import Camera, nearest_pixels, ray_table
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.errors import CoordinateSystemMismatchError
+from sensorfusion.errors import CalibrationError, CoordinateSystemMismatchError
 from sensorfusion.fusion import _kernels, _touch_kernels
 from sensorfusion.fusion.volume import BLOCK_VOXELS, Volume
 from sensorfusion.transform import RigidTransform
 
 COLOR_BAND_VOXELS = 1.5
 """Voxels nearer to the surface than this take colour: all that a vertex asks."""
+_LARGEST_LOOKUP_PX = 1 << 24
 _NO_COLOR = np.zeros(0, np.uint32)
 _VOXELS_XYZ = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)[::-1]
 
@@ -46,6 +47,11 @@ def pinhole_lookup(camera: Camera) -> PinholeLookup:
     A camera without distortion is its own ideal picture. Otherwise the ideal picture covers all
     rays of the camera at twice its resolution, so that the nearest pixel is off by at most a
     quarter of a pixel.
+
+    Raises
+    ------
+    CalibrationError
+        If the camera is spherical, or sees so far to the side that no flat picture holds it.
     """
     if camera.distortion.is_none:
         lens = np.array([camera.fx, camera.fy, camera.cx + 0.5, camera.cy + 0.5], np.float32)
@@ -53,7 +59,16 @@ def pinhole_lookup(camera: Camera) -> PinholeLookup:
     rays = ray_table(camera).reshape(-1, 2)
     low, high = np.nanmin(rays, axis=0), np.nanmax(rays, axis=0)
     focal = 2.0 * np.array([camera.fx, camera.fy])
-    size = np.ceil((high - low) * focal).astype(np.int64) + 1
+    extent_px = np.ceil((high - low) * focal) + 1
+    if not extent_px.prod() <= _LARGEST_LOOKUP_PX:
+        msg = (
+            f"camera {camera.name!r} sees rays from {low.round(1).tolist()} to "
+            f"{high.round(1).tolist()} (x / z, y / z); a flat picture of them would take "
+            f"{extent_px.prod():.3g} pixels, at most {_LARGEST_LOOKUP_PX} are allowed; crop the "
+            "depth to what lies farther from the rim"
+        )
+        raise CalibrationError(msg)
+    size = extent_px.astype(np.int64)
     center = -low * focal
     columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     rays_of_ideal = (np.stack([columns, rows], axis=-1) - center) / focal
