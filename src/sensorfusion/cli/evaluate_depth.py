@@ -17,7 +17,7 @@ from sensorfusion.export.depth_map_files import DepthMapFiles, find_depth_maps, 
 _FindTruth = Callable[[str], NDArray[np.float32] | None]
 
 
-def depth(  # noqa: PLR0913 - each is an option of the command
+def depth(
     estimate: Path,
     truth: str,
     /,

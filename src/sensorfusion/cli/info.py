@@ -14,11 +14,13 @@ from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame
+from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 
 _PIXELS_PER_FRAME = 20_000
+_FIELDS = ("intensity", "ring", "column", "time_offset_ns", "color", "normals")
 
 
 def info(
@@ -51,24 +53,31 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
     if isinstance(source, SeekableFrameSource) and len(source):
         count = len(source)
         frames = [source[index] for index in spread_indices(count)]
-        paired = Counter(dict.fromkeys(source.rig.cameras, count))
+        paired = Counter(dict.fromkeys((*source.rig.cameras, *source.rig.lidars), count))
     else:
         frames, count, paired = _read_through(source)
     if not frames:
         msg = f"{location}: it holds no frame; nothing can be said about its depth"
         raise SourceError(msg)
-    seen = {name for frame in frames for name in (frame.sensor, *frame.images)}
+    seen = {name for frame in frames for name in _sensors(frame)}
+
+    def counted(name: str) -> int:
+        return (paired[name] if name in seen else 0) + source.losses.unpaired.get(name, 0)
+
     duration_ns = frames[-1].timestamp_ns - frames[0].timestamp_ns
     return {
         "frames": count,
         "duration_s": duration_ns * 1e-9,
         "streams": [
+            {"name": name, "kind": "lidar", **_lidar(lidar, frames), "count": counted(name)}
+            for name, lidar in source.rig.lidars.items()
+        ]
+        + [
             {
                 "name": name,
-                "kind": "depth" if name == frames[0].sensor else "color",
+                "kind": "depth" if _measures(name, frames) else "color",
                 **_camera(camera),
-                "count": (paired[name] if name in seen else 0)
-                + source.losses.unpaired.get(name, 0),
+                "count": counted(name),
             }
             for name, camera in source.rig.cameras.items()
         ],
@@ -89,7 +98,7 @@ def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
     stride = 1
     last = None
     for last in source:
-        paired.update((last.sensor, *last.images))
+        paired.update(_sensors(last))
         if count % stride == 0:
             kept.append(last)
         if len(kept) > 2 * FRAMES_LOOKED_AT:
@@ -98,6 +107,30 @@ def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
     if last is not None and kept[-1] is not last:
         kept.append(last)
     return kept, count, paired
+
+
+def _sensors(frame: Frame) -> tuple[str, ...]:
+    return (frame.sensor, *frame.images, *frame.depths)
+
+
+def _measures(camera: str, frames: list[Frame]) -> bool:
+    return any(camera == frame.sensor or camera in frame.depths for frame in frames)
+
+
+def _lidar(lidar: Lidar, frames: list[Frame]) -> dict[str, Any]:
+    """Describe a LiDAR under the keys of a camera, and its points."""
+    clouds = [frame.measurement for frame in frames if frame.sensor == lidar.name]
+    scans = [cloud for cloud in clouds if isinstance(cloud, PointCloud)]
+    held = {name for scan in scans for name in _FIELDS if getattr(scan, name) is not None}
+    extra = {name for scan in scans for name in scan.extra}
+    return {
+        "width": lidar.columns or None,
+        "height": lidar.rings or None,
+        **dict.fromkeys(("fx", "fy", "cx", "cy", "distortion")),
+        "points": int(np.median([len(scan) for scan in scans])) if scans else 0,
+        "missing": int(np.median([scan.missing for scan in scans])) if scans else 0,
+        "fields": [name for name in _FIELDS if name in held] + sorted(extra),
+    }
 
 
 def _camera(camera: Camera) -> dict[str, Any]:
@@ -134,22 +167,35 @@ def _depth(frames: list[Frame]) -> dict[str, float | None]:
     return {"p5": p5, "p50": p50, "p95": p95, "fill": round(metres.size / pixels, 4)}
 
 
+def _stream_line(stream: dict[str, Any]) -> str:
+    if stream["kind"] != "lidar":
+        return (
+            f"{stream['count']} x {stream['width']}x{stream['height']}, "
+            f"fx {stream['fx']:.2f} fy {stream['fy']:.2f} cx {stream['cx']:.2f} "
+            f"cy {stream['cy']:.2f}, distortion {stream['distortion']}"
+        )
+    rings = f", {stream['height']} rings" if stream["height"] else ""
+    columns = f" of {stream['width']}" if stream["height"] and stream["width"] else ""
+    missing = f" ({stream['missing']} without a return)" if stream["missing"] else ""
+    fields = ", ".join(("x y z", *stream["fields"]))
+    return (
+        f"{stream['count']} scans of {stream['points']} points{missing}{rings}{columns}: {fields}"
+    )
+
+
 def _write_text(source: str, facts: dict[str, Any]) -> None:
     depth = facts["depth_m"]
     write_line(f"{source} ({facts['driver']})")
     write_line(f"  {facts['frames']} frames, {facts['duration_s']:.2f} s, {facts['poses']} poses")
     for stream in facts["streams"]:
-        write_line(
-            f"  {stream['name']}: {stream['count']} x {stream['width']}x{stream['height']}, "
-            f"fx {stream['fx']:.2f} fy {stream['fy']:.2f} cx {stream['cx']:.2f} "
-            f"cy {stream['cy']:.2f}, distortion {stream['distortion']}"
-        )
+        write_line(f"  {stream['name']}: {_stream_line(stream)}")
     if depth["p50"] is None:
         write_line("  depth: none in the frames looked at")
     else:
+        of = "beams" if facts["streams"][0]["kind"] == "lidar" else "pixels"
         write_line(
             f"  depth: 5 % below {depth['p5']:.3f} m, median {depth['p50']:.3f} m, 95 % below "
-            f"{depth['p95']:.3f} m; {100 * depth['fill']:.0f} % of the pixels have depth"
+            f"{depth['p95']:.3f} m; {100 * depth['fill']:.0f} % of the {of} have depth"
         )
     for name, value in facts["metadata"].items():
         write_line(f"  {name}: {value}")
