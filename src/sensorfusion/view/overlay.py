@@ -8,6 +8,7 @@ from sensorfusion.image import Image
 from sensorfusion.view.colormap import colorize
 
 _DOT_PX = 3
+_NOTHING_M = np.float32(1e9)
 
 
 def overlay(
@@ -47,9 +48,9 @@ def overlay(
     # Without colour of its own, so that the dots' colours alone mean depth.
     grey = picture.mean(axis=2, keepdims=True)
     faded = np.broadcast_to(64 + grey / 2, picture.shape).astype(np.uint8)
-    measured = np.where(depth.origins() == Origin.MEASURED, depth.metres, np.float32(np.inf))
-    measured[measured == 0] = np.inf
+    is_measured = depth.valid & (depth.origins() == Origin.MEASURED)
+    measured = np.where(is_measured, depth.metres, _NOTHING_M)
     dots = cv2.erode(measured, np.ones((_DOT_PX, _DOT_PX), np.uint8))
-    drawn = np.isfinite(dots)
+    drawn = dots < _NOTHING_M
     colors = colorize(np.where(drawn, dots, 0).astype(np.float32), near_m, far_m, colormap)
     return np.where(drawn[..., None], colors, faded)
