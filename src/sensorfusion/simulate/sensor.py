@@ -82,7 +82,10 @@ class Eye:
 
         rotation = T_world_camera.rotation.astype(np.float32)
         origin_m = T_world_camera.translation_m.astype(np.float32)
-        rays = rays_of(ray_table(camera).reshape(-1, 2), rotation, origin_m)
+        return self.cast(rays_of(ray_table(camera).reshape(-1, 2), rotation, origin_m))
+
+    def cast(self, rays: NDArray[np.float32]) -> Hits:
+        """Return where rays (N, 6) of origin and direction end; their z counts directions."""
         found = self._scene.cast_rays(self._tensor(rays))
         z_m = found["t_hit"].numpy()
         missed = ~np.isfinite(z_m)
@@ -145,8 +148,8 @@ def d435_rig(scale: float = 1.0) -> Rig:
         Fraction of the resolution, above 0.
     """
     lens = Distortion("inverse_brown_conrady", (0.14, -0.42, 0.0007, -0.0009, 0.38))
-    depth = _scaled(Camera("depth", 640, 480, 385.7, 385.7, 321.3, 238.6), scale)
-    color = _scaled(Camera("color", 848, 480, 612.4, 611.9, 427.2, 243.1, lens), scale)
+    depth = scaled(Camera("depth", 640, 480, 385.7, 385.7, 321.3, 238.6), scale)
+    color = scaled(Camera("color", 848, 480, 612.4, 611.9, 427.2, 243.1, lens), scale)
     T_depth_color = np.eye(4)
     T_depth_color[:3, :3] = rotation_from_vector(np.array([0.004, -0.005, 0.003]))
     T_depth_color[:3, 3] = 0.0150, 0.0003, 0.0002
@@ -154,8 +157,15 @@ def d435_rig(scale: float = 1.0) -> Rig:
     return Rig(cameras, (RigidTransform("depth", "color", T_depth_color),))
 
 
-def _scaled(camera: Camera, scale: float) -> Camera:
-    """Return the camera at another resolution; pixel centres stand at integers in both."""
+def scaled(camera: Camera, scale: float) -> Camera:
+    """Return the camera at another resolution; pixel centres stand at integers in both.
+
+    Parameters
+    ----------
+    camera : Camera
+    scale : float
+        Fraction of the resolution, above 0.
+    """
     width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
     sx, sy = width / camera.width, height / camera.height
     return Camera(

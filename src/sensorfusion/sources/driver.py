@@ -10,6 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.depth_map import DepthMap
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.imu import ImuSamples
 from sensorfusion.rig import Rig
@@ -41,14 +42,18 @@ class Truth:
     Attributes
     ----------
     trajectory : Trajectory or None
-        ``T_world_camera`` of the depth camera.
+        ``T_world_camera`` of the depth camera, or ``T_world_lidar``.
     make_mesh : callable or None
         Returns the surface that the recording saw, in the same world; called once, when
         :attr:`mesh` is first asked for, because it can take seconds.
+    depth : callable or None
+        Returns the exact dense depth of a camera, by its name, at the instant of its picture in a
+        frame, by its index; without ``sigma_m``. May be called from any thread.
     """
 
     trajectory: Trajectory | None = None
     make_mesh: Callable[[], TriangleMesh] | None = None
+    depth: Callable[[str, int], DepthMap] | None = None
 
     @cached_property
     def mesh(self) -> TriangleMesh | None:
