@@ -1,0 +1,248 @@
+"""Range images: a scan laid out as rings and firings, so that neighbours are known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.depth import _range_kernels
+from sensorfusion.depth.rings import SAMPLE, find_rings, ring_slopes, turning_sign
+from sensorfusion.errors import SourceError
+from sensorfusion.lidar import Lidar
+from sensorfusion.point_cloud import PointCloud
+from sensorfusion.range_image import NO_RETURN, UNSEEN, RangeImage
+
+# A gap in azimuth as wide as this is one that the scanner does not look into.
+_SECTOR_GAP_RAD = np.radians(20.0)
+_GAP_BINS = 720
+# Cells for each point, and cells in any case, that a sound recording can need.
+_CELLS_PER_POINT, _CELLS = 64, 1 << 22
+# So many firings one after the other say how far they are apart; one stretch of so many is asked.
+_STRETCH, _EVERY = 96, 16
+_SMALLEST_STEP_RAD = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sweep:
+    """Columns of a scan: how azimuth becomes a column."""
+
+    column: NDArray[np.int32]
+    columns: int
+    wraps: bool
+
+
+def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
+    """Return a scan as an image of rings and firings.
+
+    Rows are rings from the highest down. Rings and columns are taken from the cloud where it
+    names them. Else the rings are found (:func:`sensorfusion.depth.rings.find_rings`), and a
+    point's column follows from its azimuth, in the direction in which the points are stored.
+    Rings without any point, and without an elevation in ``lidar.elevation_rad``, get no row.
+
+    Cells that a beam of ``cloud.empty_beams`` belongs to are :data:`NO_RETURN`. Every other cell
+    without a point is :data:`UNSEEN`: recordings drop points for many reasons, the vehicle's own
+    body among them, so a gap is not taken for free space. Of several returns of one beam the
+    nearest stays.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+        In the LiDAR's own coordinate system, z up.
+    lidar : Lidar
+        ``columns`` and ``elevation_rad`` are used where they are known.
+
+    Returns
+    -------
+    RangeImage
+
+    Raises
+    ------
+    SourceError
+        If no rings can be found, or rings and columns are numbered beyond all measure.
+    """
+    if not len(cloud):
+        shape = (lidar.rings, lidar.columns)
+        return RangeImage(
+            cloud, np.full(shape, UNSEEN, np.int32), np.zeros(shape, np.float32), True
+        )
+    azimuth_rad = np.empty(len(cloud), np.float32)
+    _range_kernels.azimuths(cloud.points, azimuth_rad)
+    ring, seam_rad = cloud.ring, None
+    if ring is None:
+        ring, seam_rad = find_rings(cloud, azimuth_rad)
+    row_of_ring, slopes = _rows(cloud, ring, lidar)
+    rows = len(slopes)
+    if cloud.column is not None:
+        sweep = _given_sweep(cloud.column, lidar, azimuth_rad)
+    else:
+        sweep = _found_sweep(row_of_ring[ring], rows, azimuth_rad, seam_rad, lidar)
+    _check_size(cloud, rows, sweep.columns)
+    index = np.empty((rows, sweep.columns), np.int32)
+    range_m = np.empty(index.shape, np.float32)
+    _range_kernels.place(cloud.points, ring, row_of_ring, sweep.column, index, range_m)
+    if cloud.empty_beams is not None and len(cloud.empty_beams):
+        _mark_no_return(cloud.empty_beams, index, azimuth_rad, slopes)
+    return RangeImage(cloud, index, range_m, sweep.wraps)
+
+
+def _rows(
+    cloud: PointCloud, ring: NDArray[np.uint16], lidar: Lidar
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the row of each ring, -1 for none, and the tangent of each row's elevation."""
+    count = int(ring.max()) + 1
+    if cloud.ring is not None and lidar.elevation_rad and count <= lidar.rings:
+        slopes = np.tan(np.array(lidar.elevation_rad))
+        rings = np.argsort(-slopes, kind="stable")
+    else:
+        slopes = ring_slopes(cloud.points, ring, count)
+        rings = np.flatnonzero(np.isfinite(slopes))
+        rising = np.diff(slopes[rings]) > 0
+        # Numbers in order of height say more than heights from a few near points do.
+        upward = float(rising.mean()) if rising.size else 0.0
+        if upward >= 0.8:
+            rings = rings[::-1]
+        elif upward > 0.2:
+            rings = rings[np.argsort(-slopes[rings], kind="stable")]
+    row_of_ring = np.full(max(count, len(slopes)), -1, np.int32)
+    row_of_ring[rings] = np.arange(len(rings))
+    return row_of_ring, slopes[rings]
+
+
+def _given_sweep(
+    column: NDArray[np.int32], lidar: Lidar, azimuth_rad: NDArray[np.float32]
+) -> _Sweep:
+    if int(column.min()) < 0:
+        msg = f"LiDAR {lidar.name!r}: a point of column {column.min()}; columns count from 0"
+        raise SourceError(msg)
+    columns = max(lidar.columns, int(column.max()) + 1)
+    return _Sweep(column, columns, _empty_arc(azimuth_rad)[1] < _SECTOR_GAP_RAD)
+
+
+def _found_sweep(
+    row: NDArray[np.int32],
+    rows: int,
+    azimuth_rad: NDArray[np.float32],
+    seam_rad: float | None,
+    lidar: Lidar,
+) -> _Sweep:
+    """Return columns that follow the azimuth, one firing apart."""
+    counts = np.bincount(row, minlength=rows)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    order = np.empty(len(row), np.int64)
+    _range_kernels.order_by_row(row, starts, order)
+    sign = turning_sign(azimuth_rad[order[:SAMPLE]])
+    gap_rad, gap_width_rad = _empty_arc(azimuth_rad)
+    wraps = gap_width_rad < _SECTOR_GAP_RAD
+    if not wraps:
+        seam_rad = gap_rad
+    elif seam_rad is None:
+        seam_rad = float(azimuth_rad[0])
+    position = np.empty_like(azimuth_rad)
+    _range_kernels.positions(azimuth_rad, seam_rad, sign, position)
+    if not _range_kernels.sort_rows(position, starts, order):
+        order = np.lexsort((position, row))
+    columns_per_rad = _columns_per_rad(position[order], lidar, int(counts.max()))
+    if wraps:
+        columns = round(2 * np.pi * columns_per_rad)
+    else:
+        first_rad = float(position.min())
+        position -= np.float32(first_rad)
+        columns = int(float(position.max()) * columns_per_rad) + 1
+    columns = max(columns, int(counts.max()))
+    column = np.empty(len(row), np.int32)
+    _range_kernels.assign_columns(position, starts, order, columns, columns_per_rad, column)
+    return _Sweep(column, columns, wraps)
+
+
+def _columns_per_rad(sorted_position: NDArray[np.float32], lidar: Lidar, most_points: int) -> float:
+    """Return firings per radian: the data sheet's, if the points agree with it, else theirs.
+
+    Those of the fullest stretches: one step says little, because encoders round, and most
+    stretches have lost a point.
+    """
+    spans = sorted_position[_STRETCH::_EVERY] - sorted_position[:-_STRETCH:_EVERY]
+    spans = spans[spans > _STRETCH * _SMALLEST_STEP_RAD]
+    measured = most_points / (2 * np.pi)
+    if spans.size:
+        measured = max(measured, _STRETCH / float(np.percentile(spans, 5)))
+    known = lidar.columns / (2 * np.pi)
+    return known if 0.9 < known / measured < 1.5 else measured
+
+
+def _empty_arc(azimuth_rad: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the middle and the width of the widest arc of azimuths without a point, radians."""
+    some_rad = azimuth_rad[:: _EVERY // 4]
+    bins = ((some_rad + np.float32(np.pi)) * np.float32(_GAP_BINS / (2 * np.pi))).astype(np.int32)
+    filled = np.flatnonzero(np.bincount(bins % _GAP_BINS, minlength=_GAP_BINS))
+    gaps = np.diff(filled, append=filled[0] + _GAP_BINS)
+    widest = int(np.argmax(gaps))
+    width = int(gaps[widest]) - 1
+    middle = (filled[widest] + 1 + width / 2) * (2 * np.pi / _GAP_BINS) - np.pi
+    return float((middle + np.pi) % (2 * np.pi) - np.pi), width * 2 * np.pi / _GAP_BINS
+
+
+def _check_size(cloud: PointCloud, rows: int, columns: int) -> None:
+    if rows * columns > _CELLS + _CELLS_PER_POINT * len(cloud):
+        msg = (
+            f"LiDAR {cloud.coordinate_system!r}: {len(cloud)} points in {rows} rings and "
+            f"{columns} columns; expected numbers of rings and firings, most of them in use"
+        )
+        raise SourceError(msg)
+
+
+def _mark_no_return(
+    beams: NDArray[np.float32],
+    index: NDArray[np.int32],
+    azimuth_rad: NDArray[np.float32],
+    slopes: NDArray[np.float64],
+) -> None:
+    """Write NO_RETURN to the cells of beams that found nothing.
+
+    A ring's azimuth is linear in the column, each ring with an offset of its own (its lasers
+    stand at an angle to the others).
+    """
+    rows, columns = np.nonzero(index >= 0)
+    azimuth = azimuth_rad[index[rows, columns]].astype(np.float64)
+    beside = (np.diff(columns) == 1) & (np.diff(rows) == 0)
+    if not beside.any():
+        return
+    step = float(np.median(_wrapped(np.diff(azimuth)[beside])))
+    offset = _offsets(azimuth - step * columns, rows, len(slopes))
+    off = _wrapped(azimuth - step * columns - offset[rows])
+    centred = columns - columns.mean()
+    step += float(off @ centred / (centred @ centred))
+    offset = _offsets(azimuth - step * columns, rows, len(slopes))
+
+    beam_azimuth = np.arctan2(beams[:, 1], beams[:, 0]).astype(np.float64)
+    with np.errstate(divide="ignore"):
+        elevation = np.arctan(beams[:, 2] / np.hypot(beams[:, 0], beams[:, 1]))
+    row_elevation = np.arctan(slopes)
+    middles = (row_elevation[:-1] + row_elevation[1:]) / 2
+    row = np.searchsorted(-middles, -elevation)
+    half_rad = 0.6 * float(np.abs(np.diff(row_elevation)).max(initial=0.0))
+    middle = index.shape[1] / 2
+    turned = _wrapped(beam_azimuth - offset[row] - step * middle)
+    column = np.rint(middle + turned / step).astype(np.int64)
+    turn = round(2 * np.pi / abs(step)) if step else 0
+    column = np.where(column == turn, 0, column)
+    fits = (np.abs(elevation - row_elevation[row]) <= half_rad) & (column >= 0)
+    fits &= column < index.shape[1]
+    row, column = row[fits], column[fits]
+    free = index[row, column] == UNSEEN
+    index[row[free], column[free]] = NO_RETURN
+
+
+def _offsets(
+    angle_rad: NDArray[np.float64], row: NDArray[np.int64], rows: int
+) -> NDArray[np.float64]:
+    """Return the circular mean of the angles of each row; of all, for a row without one."""
+    sine = np.bincount(row, np.sin(angle_rad), rows)
+    cosine = np.bincount(row, np.cos(angle_rad), rows)
+    none = (sine == 0) & (cosine == 0)
+    sine[none], cosine[none] = sine.sum(), cosine.sum()
+    return np.asarray(np.arctan2(sine, cosine))
+
+
+def _wrapped(angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return angles within -pi to pi."""
+    return np.asarray((angle_rad + np.pi) % (2 * np.pi) - np.pi)

@@ -1,0 +1,160 @@
+"""Rings: which beam of a spinning LiDAR measured each point, where the recording does not say."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.depth import _range_kernels
+from sensorfusion.errors import SourceError
+from sensorfusion.point_cloud import PointCloud
+
+_FEWEST, _MOST = 4, 512
+# Points that say which way a scan turns and whether it is stored ring by ring.
+SAMPLE: Final = 5_000
+_ARC_MARGIN_RAD: Final = np.radians(2.0)
+_RING_STEP: Final = np.radians(0.1)
+_BIN_RAD: Final = np.radians(0.2)
+_BINS_PER_RAD: Final = 180 / np.pi / 0.02
+
+
+def find_rings(
+    cloud: PointCloud, azimuth_rad: NDArray[np.float32]
+) -> tuple[NDArray[np.uint16], float]:
+    """Return the ring of each point of a cloud that does not name them, and where a ring begins.
+
+    Scans that are stored ring by ring (KITTI's ``.bin``) are split where the azimuth starts
+    afresh; others by the elevations that points heap up at, if those are apart from each other.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+        In the LiDAR's coordinate system, z up.
+    azimuth_rad : ndarray of float32, shape (N,)
+        atan2(y, x) of its points.
+
+    Returns
+    -------
+    ring : ndarray of uint16, shape (N,)
+    seam_rad : float
+        Azimuth at which rings begin.
+
+    Raises
+    ------
+    SourceError
+        If neither shows rings.
+    """
+    found = _rings_in_order(cloud.points, azimuth_rad)
+    if found is not None:
+        return found
+    ring = _rings_by_elevation(cloud.points)
+    if ring is not None:
+        return ring, float(azimuth_rad[0])
+    msg = (
+        f"{len(cloud)} points of LiDAR {cloud.coordinate_system!r} without rings, neither stored "
+        "ring by ring nor heaped up at separate elevations; a range image needs the ring of each "
+        "point: complete such clouds with 'smooth' or 'guided' instead of 'mesh'"
+    )
+    raise SourceError(msg)
+
+
+def turning_sign(azimuth_rad: NDArray[np.float32]) -> float:
+    """Return 1 if azimuths mostly rise in the order in which they are given, else -1."""
+    steps = _wrapped(np.diff(azimuth_rad[:SAMPLE]))
+    return -1.0 if steps.size and np.median(steps) < 0 else 1.0
+
+
+def _rings_in_order(
+    points: NDArray[np.float32], azimuth_rad: NDArray[np.float32]
+) -> tuple[NDArray[np.uint16], float] | None:
+    sign = turning_sign(azimuth_rad)
+    steps = sign * _wrapped(np.diff(azimuth_rad[:SAMPLE]))
+    if steps.size < SAMPLE // 100 or (steps > -_RING_STEP).mean() < 0.9:
+        return None
+    seam_rad = _seam_rad(points, azimuth_rad, sign)
+    position = np.empty_like(azimuth_rad)
+    _range_kernels.positions(azimuth_rad, seam_rad, sign, position)
+    ring = np.empty(len(points), np.uint16)
+    count = _range_kernels.split_rings(position, ring)
+    if not _FEWEST <= count <= _MOST:
+        return None
+    slopes = np.diff(ring_slopes(points, ring, count))
+    # Next to each other rings may seem to swap places: few points, on near things.
+    ordered = max((slopes > 0).mean(), (slopes < 0).mean()) >= 0.8
+    return (ring, seam_rad) if ordered else None
+
+
+def _seam_rad(points: NDArray[np.float32], azimuth_rad: NDArray[np.float32], sign: float) -> float:
+    """Return the azimuth at which rings begin: between the last point's and the first's.
+
+    There, the elevation leaps from one ring to the next.
+    """
+    last = float(azimuth_rad[-1])
+    arc_rad = (sign * (float(azimuth_rad[0]) - last)) % (2 * np.pi)
+    start_rad = last - sign * _ARC_MARGIN_RAD
+    past_rad = np.empty_like(azimuth_rad)
+    _range_kernels.positions(azimuth_rad, start_rad, sign, past_rad)
+    inside = past_rad <= arc_rad + 2 * _ARC_MARGIN_RAD
+    pairs = np.flatnonzero(inside[:-1] & inside[1:])
+    leaps = _slopes(points[pairs + 1]) - _slopes(points[pairs])
+    trend = np.sign(_slopes(points[-1:]) - _slopes(points[:1]))
+    leaps = pairs[(leaps * trend > _RING_STEP) & (past_rad[pairs + 1] > past_rad[pairs])]
+    if not leaps.size:
+        return float(azimuth_rad[0])
+    # Edges of things leap, too, but not in most rings at one azimuth.
+    middle_rad = (past_rad[leaps] + past_rad[leaps + 1]) / 2
+    heights, edges = np.histogram(middle_rad, np.arange(0, arc_rad + 3 * _ARC_MARGIN_RAD, _BIN_RAD))
+    best = int(np.argmax(heights[:-1] + heights[1:]))
+    chosen = (middle_rad >= edges[best]) & (middle_rad <= edges[best + 2])
+    middle_rad = float(np.median(middle_rad[chosen]))
+    return float(_wrapped(np.array(start_rad + sign * middle_rad)))
+
+
+def _slopes(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the tangents of the elevations of points."""
+    return np.asarray(points[:, 2] / np.maximum(np.hypot(points[:, 0], points[:, 1]), 1e-9))
+
+
+def ring_slopes(
+    points: NDArray[np.float32], ring: NDArray[np.uint16], count: int
+) -> NDArray[np.float64]:
+    """Return the tangent of each ring's elevation, of far points rather than of near ones.
+
+    The lasers of a scanner stand a few centimetres beside its origin, so that near points
+    seem higher or lower than their beam.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+        NaN for a ring without points.
+    """
+    sums = np.zeros((count, 3))
+    _range_kernels.ring_sums(points, ring, sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(sums[:, 0] > 0, sums[:, 1] / sums[:, 2], np.nan))
+
+
+def _rings_by_elevation(points: NDArray[np.float32]) -> NDArray[np.uint16] | None:
+    """Return rings as the heaps of a histogram of elevations, if most of it is empty."""
+    if not len(points):
+        return None
+    elevation_rad = np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1]))
+    place = ((elevation_rad + np.pi / 2) * _BINS_PER_RAD).astype(np.int64)
+    counts = np.bincount(place, minlength=int(np.pi * _BINS_PER_RAD) + 2)
+    # A bin in which hardly any point fell is as good as empty.
+    filled = counts > max(1.0, 0.02 * float(counts.max()))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], filled, [False]]).astype(np.int8)))
+    first, end = edges[::2], edges[1::2]
+    if not _FEWEST <= len(first) <= _MOST:
+        return None
+    kept = sum(int(counts[a:b].sum()) for a, b in zip(first, end, strict=True)) / len(points)
+    spacing = float(np.median(np.diff((first + end) / 2)))
+    if kept < 0.9 or float(np.percentile(end - first, 90)) > 0.5 * spacing:
+        return None
+    borders = (end[:-1] + first[1:]) / 2
+    return np.searchsorted(borders, place).astype(np.uint16)
+
+
+def _wrapped(angle_rad: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return angles within -pi to pi."""
+    return np.asarray((angle_rad + np.pi) % (2 * np.pi) - np.pi)
