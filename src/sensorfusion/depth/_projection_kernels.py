@@ -41,9 +41,7 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"
 
 
 @njit(**_OPTIONS)
-def project(
-    flat: Array, stride: int, model: int, view: Array, depth: Array, rows: Array
-) -> int:
+def project(flat: Array, stride: int, model: int, view: Array, depth: Array, rows: Array) -> int:
     """Draw points, the nearest of several wins, the first of equals; return how many are inside.
 
     ``flat`` float32 (N * stride,), x y z first in each of N rows of ``stride`` 3 or 4; ``depth``
@@ -52,6 +50,7 @@ def project(
     """
     count, inside = flat.shape[0] // stride, 0
     points = np.empty((3, _BLOCK), np.float32)
+    triple, fourth = np.empty(3 * _BLOCK, np.float32), np.empty(_BLOCK, np.float32)
     kept = np.empty((3, _BLOCK + 8), np.float32)
     marks = np.zeros(_BLOCK, np.uint8)
     words = marks.view(np.uint64)
@@ -66,9 +65,17 @@ def project(
             marks[:] = 0
         block = flat[start * stride : (start + size) * stride]
         if stride == 4:
-            _mark(block, 4, model, view, points, marks)
+            # All four at once are a load that LLVM knows; three of four are not.
+            for n in range(size):
+                triple[3 * n], triple[3 * n + 1], triple[3 * n + 2], fourth[n] = (
+                    block[4 * n],
+                    block[4 * n + 1],
+                    block[4 * n + 2],
+                    block[4 * n + 3],
+                )
+            _mark(triple[: 3 * size], model, view, points, marks)
         else:
-            _mark(block, 3, model, view, points, marks)
+            _mark(block, model, view, points, marks)
         found = _keep(points, words, kept, numbers)
         if found == 0:
             continue
@@ -80,25 +87,21 @@ def project(
     return inside
 
 
-@njit(inline="always", **_OPTIONS)
-def _mark(
-    block: Array, stride: int, model: int, view: Array, points: Array, marks: Array
-) -> None:
+@njit(**_OPTIONS)
+def _mark(block: Array, model: int, view: Array, points: Array, marks: Array) -> None:
     """Write points in the camera's axes, and 1 to ``marks`` where the picture may show them."""
     m00, m01, m02, m03 = view[0], view[1], view[2], view[3]
     m10, m11, m12, m13 = view[4], view[5], view[6], view[7]
     m20, m21, m22, m23 = view[8], view[9], view[10], view[11]
     near, left, right, top, bottom = view[12], view[13], view[14], view[15], view[16]
     out_x, out_y, out_z = points[0], points[1], points[2]
-    for n in range(block.shape[0] // stride):
-        a, b, c = block[n * stride], block[n * stride + 1], block[n * stride + 2]
+    for n in range(block.shape[0] // 3):
+        a, b, c = block[3 * n], block[3 * n + 1], block[3 * n + 2]
         x = m00 * a + m01 * b + m02 * c + m03
         y = m10 * a + m11 * b + m12 * c + m13
         z = m20 * a + m21 * b + m22 * c + m23
         out_x[n], out_y[n], out_z[n] = x, y, z
-        seen = (
-            (z > near) & (x >= left * z) & (x <= right * z) & (y >= top * z) & (y <= bottom * z)
-        )
+        seen = (z > near) & (x >= left * z) & (x <= right * z) & (y >= top * z) & (y <= bottom * z)
         marks[n] = np.uint8(seen | (model == SPHERICAL))
 
 
