@@ -58,7 +58,7 @@ def positions(azimuth: Array, seam_rad: float, sign: float, out: Array) -> None:
 
 @njit(**_OPTIONS)
 def split_rings(position: Array, ring: Array) -> int:
-    """Number the rings of points that are stored ring by ring, and return how many there are.
+    """Number the rings of points that are stored ring by ring; return their count.
 
     ``position`` float32 (N,) as of :func:`positions`. ``ring`` uint16 (N,) is written.
     """
