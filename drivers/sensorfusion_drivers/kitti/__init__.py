@@ -1,1 +1,1 @@
-"""Driver `kitti`."""
+"""KITTI: raw drives, odometry sequences and frames of the object benchmark."""
