@@ -1,20 +1,198 @@
-"""Opens packets."""
+"""The driver for packet captures of Ouster and Velodyne sensors."""
 
-from sensorfusion.errors import SourceError
-from sensorfusion.sources.driver import Driver, FrameSource
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from sensorfusion.errors import SensorFusionError, SourceError, UnsupportedRecordingError
+from sensorfusion.formats.pcap import is_capture
+from sensorfusion.formats.udp import Capture, Datagram
+from sensorfusion.sources.driver import Driver, FrameSource, Truth
+from sensorfusion_drivers.packets.ouster import OusterSource
+from sensorfusion_drivers.packets.ouster_metadata import (
+    OusterMetadata,
+    looks_like_metadata,
+    read_metadata,
+)
+from sensorfusion_drivers.packets.ouster_packets import PROFILES, PacketFormat
+from sensorfusion_drivers.packets.velodyne import PACKET_BYTES, VelodyneSource, is_velodyne
+
+# Datagrams looked at to recognise a recording; IMU and position packets stand between.
+_SAMPLE: Final = 256
+_LARGEST_FOLDER: Final = 200
+# Of every profile, sensor and mode.
+_OUSTER_BYTES: Final = frozenset(
+    PacketFormat(profile, rows, columns, legacy=name == "LEGACY").packet_bytes
+    for name, profile in PROFILES.items()
+    for rows in (16, 32, 64, 128)
+    for columns in (4, 8, 16)
+)
 
 
 class PacketsDriver(Driver):
-    """Opens packets."""
+    """Open packet captures (pcap, pcapng) of Ouster and Velodyne sensors."""
 
-    summary = "packets"
+    summary = (
+        "packets of a LiDAR: Ouster .pcap with its .json, Velodyne .pcap; or a folder with one"
+    )
 
     def can_open(self, location: str) -> bool:
-        """Say whether the location is ours."""
-        del location
-        return False
+        """Recognise captures whose datagrams look like those of a LiDAR."""
+        try:
+            capture = Capture(_find_capture(Path(location)))
+        # An odd name is a ValueError, a file that may not be read an OSError.
+        except (SensorFusionError, OSError, ValueError):
+            return False
+        try:
+            return _kind(capture, list(islice(capture.datagrams(), _SAMPLE))) != ""
+        except SensorFusionError:
+            return False
+        finally:
+            capture.close()
 
-    def open(self, location: str) -> FrameSource:
-        """Open a location."""
-        msg = f"{location}: cannot be opened"
+    def open(
+        self, location: str, *, metadata: str = "", model: str = "", port: int = 0
+    ) -> FrameSource:
+        """Open a capture, or a folder that holds one.
+
+        Parameters
+        ----------
+        location : str
+        metadata : str
+            JSON of an Ouster sensor; by default the one beside the capture.
+        model : str
+            Product of a Velodyne sensor, if its packets do not say it.
+        port : int
+            UDP port of the sensor to read, where the capture holds several; 0 for the only one.
+
+        Raises
+        ------
+        SourceError
+            If it is no capture of such a sensor, or is damaged.
+        CalibrationError
+            If an Ouster sensor's metadata are impossible or those of another.
+        """
+        capture = Capture(_find_capture(Path(location)))
+        try:
+            return _open(capture, metadata, model, port)
+        except BaseException:
+            capture.close()
+            raise
+
+    def truth(self, location: str, *, metadata: str = "", port: int = 0) -> Truth:
+        """Return the poses that stand beside a capture."""
+        with self.open(location, metadata=metadata, port=port) as source:
+            return Truth(source.trajectory)
+
+
+def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource:
+    path = capture.path
+    datagrams = list(capture.datagrams())
+    kind = _kind(capture, datagrams)
+    if kind == "velodyne":
+        packets = [item for item in datagrams if item.size == PACKET_BYTES]
+        return VelodyneSource(capture, _of_one_sensor(path, packets, port), model)
+    if kind == "ouster":
+        sensor = read_metadata(_find_metadata(path, metadata))
+        return OusterSource(capture, _ouster_packets(path, datagrams, sensor, port), sensor)
+    raise UnsupportedRecordingError(_nothing(path, datagrams, capture.skipped))
+
+
+def _find_capture(location: Path) -> Path:
+    """Return the capture, or the only one in a folder."""
+    if not location.is_dir():
+        with location.open("rb") as file:
+            head = file.read(4)
+        if not is_capture(head):
+            msg = f"{location}: is no packet capture; expected pcap or pcapng"
+            raise SourceError(msg)
+        return location
+    found = []
+    for path in sorted(location.iterdir())[:_LARGEST_FOLDER]:
+        if path.is_file():
+            with path.open("rb") as file:
+                if is_capture(file.read(4)):
+                    found.append(path)
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        msg = (
+            f"{location}: holds {names} as packet capture; expected one; give the path of the file"
+        )
         raise SourceError(msg)
+    return found[0]
+
+
+def _kind(capture: Capture, datagrams: list[Datagram]) -> str:
+    """Return "velodyne", "ouster" or, if no datagram looks like one of theirs, nothing."""
+    for datagram in datagrams:
+        if datagram.size == PACKET_BYTES and is_velodyne(capture.payload(datagram)):
+            return "velodyne"
+        if datagram.size in _OUSTER_BYTES:
+            return "ouster"
+    return ""
+
+
+def _find_metadata(capture: Path, given: str) -> Path:
+    """Return the JSON that belongs to an Ouster capture: of its name, or the only one there."""
+    if given:
+        return Path(given)
+    beside = [path for path in sorted(capture.parent.glob("*.json")) if looks_like_metadata(path)]
+    named = [
+        path
+        for path in beside
+        if capture.stem.startswith(path.stem) or path.stem.startswith(capture.stem)
+    ]
+    if named:
+        return max(named, key=lambda path: (path.stem == capture.stem, len(path.stem)))
+    if len(beside) == 1:
+        return beside[0]
+    msg = (
+        f"{capture}: packets of an Ouster sensor, but "
+        f"{'no' if not beside else 'more than one'} metadata file (.json) beside them; give the "
+        "sensor's with -o metadata=FILE"
+    )
+    raise SourceError(msg)
+
+
+def _ouster_packets(
+    path: Path, datagrams: list[Datagram], sensor: OusterMetadata, port: int
+) -> list[Datagram]:
+    size = PacketFormat.of(sensor).packet_bytes
+    packets = [item for item in datagrams if item.size == size]
+    if not packets:
+        sizes = Counter(item.size for item in datagrams if item.size in _OUSTER_BYTES)
+        msg = (
+            f"{path}: holds packets of {', '.join(map(str, sizes))} bytes; by {sensor.path.name} "
+            f"({sensor.profile}, {sensor.rows} rows) they have {size}; give the metadata of this "
+            "recording with -o metadata=FILE"
+        )
+        raise SourceError(msg)
+    ports = {item.port for item in packets}
+    chosen = port or (sensor.port if len(ports) > 1 and sensor.port in ports else 0)
+    return _of_one_sensor(path, packets, chosen)
+
+
+def _of_one_sensor(path: Path, packets: list[Datagram], port: int) -> list[Datagram]:
+    """Return the packets to one port, if they come from one sender."""
+    chosen = [item for item in packets if port in (0, item.port)]
+    senders = Counter((item.source, item.port) for item in chosen)
+    if len(senders) == 1:
+        return chosen
+    ports = Counter(item.port for item in packets)
+    listed = ", ".join(f"{number} ({count} packets)" for number, count in sorted(ports.items()))
+    msg = (
+        f"{path}: holds packets of {len(senders)} sensors; there are ports {listed}; choose a "
+        "sensor with -o port=NUMBER"
+    )
+    raise SourceError(msg)
+
+
+def _nothing(path: Path, datagrams: list[Datagram], skipped: dict[str, int]) -> str:
+    sizes = Counter(item.size for item in datagrams).most_common(3)
+    held = ", ".join(f"{count} datagrams of {size} bytes" for size, count in sizes) or "no datagram"
+    left = "".join(f", {count} {reason}" for reason, count in skipped.items())
+    return (
+        f"{path}: holds {held}{left}; expected packets of an Ouster or Velodyne sensor; record "
+        "them with their UDP ports (Ouster 7502, Velodyne 2368)"
+    )
