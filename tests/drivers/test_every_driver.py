@@ -16,6 +16,7 @@ import pytest
 from sensorfusion.camera import Camera
 from sensorfusion.errors import DriverError, SensorFusionError
 from sensorfusion.image import Image
+from sensorfusion.point_cloud import PointCloud
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.sources.prefetch import prefetch
@@ -77,6 +78,65 @@ def synthetic(_):
     return "synthetic:room", {"frames": "3", "scale": "0.05", "noise": "d435"}
 
 
+KITTI_CALIBRATION = """\
+P2: 16 0 7.5 1 0 16 5.5 0 0 0 1 0.002
+R0_rect: 1 0 0 0 1 0 0 0 1
+Tr_velo_to_cam: 0 -1 0 0 0 0 -1 0 1 0 0 -0.3
+"""
+
+
+def kitti_scans(folder, numbers=range(4)):
+    rng = np.random.default_rng(3)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        rng.normal(0, 10, (50, 4)).astype("<f4").tofile(folder / f"{number:06d}.bin")
+
+
+def kitti_pictures(folder):
+    import cv2
+
+    folder.mkdir(parents=True)
+    for index, (_, _, color) in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"{index:06d}.png"), color)
+
+
+def kitti_raw(folder):
+    kitti_scans(folder / "velodyne_points" / "data")
+    kitti_pictures(folder / "image_02" / "data")
+    stamps = "".join(f"2011-09-26 13:02:{25 + n / 10:.9f}\n" for n in range(4))
+    (folder / "velodyne_points" / "timestamps.txt").write_text(stamps)
+    (folder / "oxts" / "data").mkdir(parents=True)
+    for number in range(4):
+        record = f"49.0 {8.4 + number * 1e-5} 110 0 0 0.1" + " 0" * 24
+        (folder / "oxts" / "data" / f"{number:010d}.txt").write_text(record)
+    for name, text in (
+        (
+            "cam_to_cam",
+            "P_rect_02: 16 0 7.5 1 0 16 5.5 0 0 0 1 0.002\nR_rect_00: 1 0 0 0 1 0 0 0 1",
+        ),
+        ("velo_to_cam", "R: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 -0.3"),
+        ("imu_to_velo", "R: 1 0 0 0 1 0 0 0 1\nT: -0.8 0.3 -0.8"),
+    ):
+        (folder / f"calib_{name}.txt").write_text(text + "\n")
+    return str(folder), {}
+
+
+def kitti_odometry(folder):
+    kitti_scans(folder, range(7, 11))
+    (folder / "calib.txt").write_text("Tr: 0 -1 0 0 0 0 -1 0 1 0 0 -0.3\n")
+    (folder / "poses.txt").write_text("".join(f"1 0 0 0 0 1 0 0 0 0 1 {n}\n" for n in range(20)))
+    return str(folder), {}
+
+
+def kitti_object(folder):
+    kitti_scans(folder / "velodyne")
+    kitti_pictures(folder / "image_2")
+    (folder / "calib").mkdir()
+    for number in range(4):
+        (folder / "calib" / f"{number:06d}.txt").write_text(KITTI_CALIBRATION)
+    return str(folder), {}
+
+
 def _device():
     from sensorfusion_drivers.realsense.writer import RecordedDevice
 
@@ -88,6 +148,9 @@ def _device():
 
 
 RECORDINGS = {
+    "kitti raw drive": ("kitti", kitti_raw),
+    "kitti odometry": ("kitti", kitti_odometry),
+    "kitti object": ("kitti", kitti_object),
     "rgbd_folder": ("rgbd_folder", rgbd_folder),
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
@@ -120,9 +183,13 @@ def name(request):
     return request.param
 
 
+def measured_values(measurement):
+    names = ("values", "metres", "points")
+    return next(getattr(measurement, name) for name in names if hasattr(measurement, name))
+
+
 def frame_hash(frame):
-    values = getattr(frame.measurement, "values", None)
-    values = frame.measurement.metres if values is None else values
+    values = measured_values(frame.measurement)
     digest = hashlib.sha256(f"{frame.index} {frame.timestamp_ns} {values.dtype}".encode())
     digest.update(np.ascontiguousarray(values))
     for camera, image in sorted(frame.images.items()):
@@ -166,9 +233,14 @@ def test_frames_are_numbered_and_in_order_of_time(source):
     assert stamps == sorted(set(stamps))
 
 
-def test_every_frame_belongs_to_cameras_of_the_rig(source):
+def test_every_frame_belongs_to_sensors_of_the_rig(source):
     for frame in source:
-        assert source.rig.cameras[frame.sensor] is frame.measurement.camera
+        if isinstance(frame.measurement, PointCloud):
+            assert frame.sensor in source.rig.lidars
+            assert frame.measurement.coordinate_system == frame.sensor
+            assert frame.measurement.timestamp_ns == frame.timestamp_ns
+        else:
+            assert source.rig.cameras[frame.sensor] is frame.measurement.camera
         for camera, image in frame.images.items():
             assert image.camera_name == camera
             described = source.rig.cameras[camera]
@@ -240,7 +312,7 @@ def test_the_truth_is_the_trajectory_that_the_source_shows(recording, source):
 
 
 def test_every_stream_has_a_count_of_what_found_no_partner(source):
-    assert set(source.losses.unpaired) == set(source.rig.cameras)
+    assert set(source.losses.unpaired) == {*source.rig.cameras, *source.rig.lidars}
 
 
 def test_a_source_may_be_closed_twice(recording):
