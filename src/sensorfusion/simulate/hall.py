@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.simulate.moving import turned
 from sensorfusion.simulate.scene import Color, Material, Pattern, Scene, SceneBuilder
 from sensorfusion.simulate.shapes import box, cylinder, ellipsoid
 
@@ -64,24 +65,6 @@ def hall_walk(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
     T_world_lidar[:, :3, :3] = turned(yaw, pitch, roll)
     T_world_lidar[:, 3, 3] = 1.0
     return T_world_lidar
-
-
-def turned(
-    yaw_rad: NDArray[np.float64], pitch_rad: NDArray[np.float64], roll_rad: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return R_world_body (N, 3, 3) of bodies with x ahead, y left, z up.
-
-    Rolled about x, then pitched about y (nose down is positive), then turned about z.
-    """
-    cy, sy = np.cos(yaw_rad), np.sin(yaw_rad)
-    cp, sp = np.cos(pitch_rad), np.sin(pitch_rad)
-    cr, sr = np.cos(roll_rad), np.sin(roll_rad)
-    rows = [
-        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-        [-sp, cp * sr, cp * cr],
-    ]
-    return np.moveaxis(np.array(rows), 2, 0)
 
 
 def _to_way_m(x: float, y: float) -> float:

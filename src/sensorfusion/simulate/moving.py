@@ -161,6 +161,24 @@ class MovingEye:
         return self.cast(rays[None], np.array([time_s]))
 
 
+def turned(
+    yaw_rad: NDArray[np.float64], pitch_rad: NDArray[np.float64], roll_rad: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return R_world_body (N, 3, 3) of bodies with x ahead, y left, z up.
+
+    Rolled about x, then pitched about y (nose down is positive), then turned about z.
+    """
+    cy, sy = np.cos(yaw_rad), np.sin(yaw_rad)
+    cp, sp = np.cos(pitch_rad), np.sin(pitch_rad)
+    cr, sr = np.cos(roll_rad), np.sin(roll_rad)
+    rows = [
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ]
+    return np.moveaxis(np.array(rows), 2, 0)
+
+
 def _near(
     rays: NDArray[np.float32], centres_m: NDArray[np.float32], radius_m: float
 ) -> NDArray[np.bool_]:

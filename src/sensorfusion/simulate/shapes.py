@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solid:
-    """A closed surface.
+    """A surface, closed but for the ground.
 
     Attributes
     ----------
@@ -83,6 +83,49 @@ def curtain(width_m: float, height_m: float, fold_m: float, folds: int) -> Solid
     lower = np.stack([here, here + 1, across], axis=-1)
     upper = np.stack([here + 1, across - 1, across], axis=-1)
     return _prism(outline, height_m, np.concatenate([lower, upper]))
+
+
+def upright(profile_m: Sequence[tuple[float, float]], bottom_m: float, width_m: float) -> Solid:
+    """Return the solid under a profile: a car's body, a gable.
+
+    Parameters
+    ----------
+    profile_m : sequence of (x, height)
+        Metres, by rising x; its upper side.
+    bottom_m : float
+        Height of its flat underside, below all others.
+    width_m : float
+        Along y, centred on the x axis.
+    """
+    upper = np.array(profile_m, dtype=np.float64)
+    count = len(upper)
+    lower = np.column_stack([upper[:, 0], np.full(count, bottom_m)])
+    here = np.arange(count - 1)
+    across = 2 * count - 1 - here
+    first = np.stack([here, here + 1, across], axis=-1)
+    second = np.stack([here + 1, across - 1, across], axis=-1)
+    outline = np.concatenate([lower, upper[::-1]])
+    lying = _prism(outline, width_m, np.concatenate([first, second]))
+    x, z, depth = lying.vertices.T
+    return Solid(np.column_stack([x, width_m / 2 - depth, z]), lying.triangles)
+
+
+def sheet(points_m: NDArray[np.float64]) -> Solid:
+    """Return a surface through a grid of points, seen from above: ground; not closed.
+
+    Parameters
+    ----------
+    points_m : ndarray of float64, shape (rows, columns, 3)
+        Metres; x rises with the row, y with the column.
+    """
+    rows, columns = points_m.shape[:2]
+    here = np.arange(rows * columns).reshape(rows, columns)
+    low, ahead = here[:-1, :-1], here[1:, :-1]
+    left, both = here[:-1, 1:], here[1:, 1:]
+    first = np.stack([low, ahead, both], axis=-1)
+    second = np.stack([low, both, left], axis=-1)
+    triangles = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
+    return Solid(points_m.reshape(-1, 3), triangles.astype(np.int32))
 
 
 def _prism(outline: NDArray[np.float64], height_m: float, cap: NDArray[np.int_]) -> Solid:
