@@ -1,0 +1,146 @@
+"""Which container a recording is: told by its first bytes, never by the ending of its name."""
+
+import re
+from pathlib import Path
+from typing import Final, Literal
+
+from sensorfusion.errors import SensorFusionError, SourceError
+from sensorfusion.formats import mcap_records, ros1_records
+from sensorfusion.formats.read_file import read_whole
+from sensorfusion_drivers.ros import db3
+from sensorfusion_drivers.ros.chunked import BagRecording, McapRecording
+from sensorfusion_drivers.ros.db3 import Db3Recording
+from sensorfusion_drivers.ros.recording import Joined, Recording
+
+METADATA: Final = "metadata.yaml"
+# Recordings of librealsense are bags, too, but no ROS message stands in them as ROS defines it.
+_REALSENSE: Final = b"/device_0/sensor_"
+_BEGIN_BYTES: Final = 9 << 19
+_UNPACKED_BYTES: Final = 1 << 18
+_ROSBAG2: Final = b"rosbag2_bagfile_information"
+_LARGEST_METADATA_BYTES: Final = 1 << 24
+_Container = Literal["bag", "db3", "mcap"]
+
+
+def container_of(path: Path) -> _Container | None:
+    """Tell the container by its first bytes; None if it is none, or cannot be read."""
+    try:
+        # Opening a pipe would wait for its writer.
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            begin = file.read(16)
+    except (OSError, ValueError):
+        return None
+    if begin.startswith(ros1_records.MAGIC):
+        return "bag"
+    if begin.startswith(mcap_records.MAGIC):
+        return "mcap"
+    return "db3" if begin == db3.MAGIC else None
+
+
+def is_recording(path: Path) -> bool:
+    """Tell whether this is a recording of ROS and not of librealsense; never raises."""
+    try:
+        if path.is_dir():
+            with (path / METADATA).open("rb") as file:
+                return _ROSBAG2 in file.read(_BEGIN_BYTES)
+        container = container_of(path)
+        if container is None or container == "mcap":
+            return container is not None
+        with path.open("rb") as file:
+            begin = file.read(_BEGIN_BYTES)
+    except (OSError, ValueError):
+        return False
+    return _REALSENSE not in begin and (
+        not _first_chunk_is_realsense(begin) if container == "bag" else _is_bag(path, begin)
+    )
+
+
+def open_recording(path: Path) -> Recording:
+    """Open a file, or a folder of rosbag2.
+
+    Raises
+    ------
+    SourceError
+        If it is neither, or as the container says.
+    """
+    if path.is_dir():
+        return _open_folder(path)
+    container = container_of(path)
+    if container == "bag":
+        return BagRecording(path)
+    if container == "db3":
+        return Db3Recording(path)
+    if container == "mcap":
+        return McapRecording(path)
+    found = "another kind of file, or one that may not be read" if path.exists() else "no such file"
+    msg = f"{path}: found {found}; expected a ROS recording: .bag, .db3, .mcap or a rosbag2 folder"
+    raise SourceError(msg)
+
+
+def _open_folder(folder: Path) -> Recording:
+    parts: list[Recording] = []
+    try:
+        for name in _listed_files(folder):
+            path = folder / name
+            _check_listed(path)
+            parts.append(open_recording(path))
+        return Joined(folder, parts)
+    except BaseException:
+        for part in parts:
+            part.close()
+        raise
+
+
+def _check_listed(path: Path) -> None:
+    if container_of(path) is not None:
+        return
+    found = "is missing or is no ROS recording; copy the whole folder again"
+    if path.suffix == ".zstd" and path.exists():
+        found = f"is compressed as a whole; unpack it with `zstd -d` and name that in {METADATA}"
+    msg = f"{path}: listed in {METADATA}, but {found}"
+    raise SourceError(msg)
+
+
+def _listed_files(folder: Path) -> list[str]:
+    """Return the files that the folder's own list names, in its order."""
+    path = folder / METADATA
+    data = read_whole(path, "the list of a rosbag2 folder", _LARGEST_METADATA_BYTES)
+    # Machines write this file, and of all its YAML only one list of names matters here.
+    match = re.search(
+        r"^\s*relative_file_paths:[ \t]*(\[[^\]]*\]|(?:\r?\n[ \t]*-[^\r\n]*)+)",
+        data.decode("utf-8", "replace"),
+        re.MULTILINE,
+    )
+    listed = re.findall(r"(?:^[ \t]*-|[\[,])[ \t]*([^,\]\r\n]+)", match[1], re.M) if match else []
+    # Old versions write the path on the recording machine; nothing outside the folder is read.
+    names = [Path(name.strip().strip("\"'")).name for name in listed]
+    if not any(names):
+        msg = f"{path}: names no file under relative_file_paths; expected those of the recording"
+        raise SourceError(msg)
+    return names
+
+
+def _is_bag(path: Path, begin: bytes) -> bool:
+    """Tell whether a SQLite file is a bag of ROS 2, and not one of librealsense."""
+    names = db3.topic_names(path)
+    if names is None:
+        # Damaged: its definitions stand on the first page.
+        return b"CREATE TABLE messages" in begin and b"CREATE TABLE topics" in begin
+    return not any(name.startswith(_REALSENSE.decode()) for name in names)
+
+
+def _first_chunk_is_realsense(begin: bytes) -> bool:
+    try:
+        header = ros1_records.read_record(begin, len(ros1_records.MAGIC), "")
+        # The chunk itself may be longer than what was read, its header is not.
+        size = int.from_bytes(begin[header.end : header.end + 4], "little")
+        named = begin[header.end + 4 : header.end + 4 + size]
+        compression = next(
+            (kind for kind in ("lz4", "bz2") if b"compression=" + kind.encode() in named), "none"
+        )
+        data = begin[header.end + 8 + size :]
+        return _REALSENSE in ros1_records.unpack_chunk(data, compression, _UNPACKED_BYTES)
+    except SensorFusionError:
+        return False

@@ -1,0 +1,167 @@
+"""ROS 2 bags in SQLite files.
+
+References
+----------
+ros2/rosbag2, rosbag2_storage_sqlite3: tables "topics" and "messages"; the latter's key is the
+rowid, and data are CDR.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.formats.cursor import Cursor
+from sensorfusion_drivers.ros.recording import ADVICE, open_message, short_type
+
+MAGIC: Final = b"SQLite format 3\0"
+_HEAD_BYTES: Final = 512
+_T = TypeVar("_T")
+
+
+class Db3Recording:
+    """A SQLite file; see :class:`~sensorfusion_drivers.ros.recording.Recording`.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be opened or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.types: dict[str, str] = {}
+        self._encodings: dict[str, str] = {}
+        self._rows: dict[str, list[tuple[int, int]]] = {}
+        self._lock = Lock()
+        _check_length(path)
+        try:
+            # Never immutable: a journal that a killed recorder left must be honoured.
+            uri = path.absolute().as_uri() + "?mode=ro"
+            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            msg = f"{path}: cannot be opened ({error}); expected a .db3 recording"
+            raise SourceError(msg) from error
+        try:
+            self._read_index()
+        except BaseException:
+            self.close()
+            raise
+
+    def count(self, topic: str) -> int:
+        """Return the number of messages of a topic."""
+        return len(self._rows.get(topic, ()))
+
+    def recorded_ns(self, topic: str) -> list[int]:
+        """Return when each message of a topic was recorded."""
+        return [time_ns for _, time_ns in self._rows[topic]]
+
+    def message(self, topic: str, index: int) -> Cursor:
+        """Return a message."""
+        row = self._rows[topic][index][0]
+        query = "SELECT CAST(data AS BLOB) FROM messages WHERE id = ?"
+        found = self._ask(lambda database: database.execute(query, (row,)).fetchone())
+        return self._open(topic, index, found[0] if found else None)
+
+    def heads(self, topics: Iterable[str]) -> Iterator[tuple[str, int, Cursor]]:
+        """Yield the beginnings of messages; of each only its first bytes are read."""
+        places = [
+            (row, topic, index)
+            for topic in topics
+            for index, (row, _) in enumerate(self._rows.get(topic, ()))
+        ]
+        for row, topic, index in sorted(places):
+            head = self._ask(partial(_read_head, row))
+            yield topic, index, self._open(topic, index, head)
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._database.close()
+
+    def _read_index(self) -> None:
+        query = (
+            "SELECT id, CAST(name AS TEXT), CAST(type AS TEXT), serialization_format FROM topics"
+        )
+        names: dict[int, str] = {}
+        for number, name, kind, encoding in self._all(query):
+            if not (isinstance(name, str) and isinstance(kind, str)):
+                found = f"topic {number} without name or type"
+                raise CorruptRecordingError(self.path, 0, found, "both", ADVICE)
+            names[number] = name
+            self.types[name] = short_type(kind)
+            self._encodings[name] = str(encoding)
+            self._rows.setdefault(name, [])
+        query = "SELECT id, topic_id, CAST(IFNULL(timestamp, 0) AS INTEGER) FROM messages"
+        for row, number, time_ns in sorted(self._all(query)):
+            if number not in names:
+                found = f"message {row} of topic {number}"
+                raise CorruptRecordingError(self.path, 0, found, "a topic in the list", ADVICE)
+            self._rows[names[number]].append((row, time_ns))
+
+    def _all(self, query: str) -> list[Any]:
+        return self._ask(lambda database: database.execute(query).fetchall())
+
+    def _open(self, topic: str, index: int, data: bytes | None) -> Cursor:
+        where = f"{self.path} (message {index} of {topic})"
+        if data is None:
+            raise CorruptRecordingError(where, 0, "nothing", "a message", ADVICE)
+        return open_message(data, self._encodings[topic], where)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            with self._lock:
+                return question(self._database)
+        except sqlite3.OperationalError as error:
+            msg = (
+                f"{self.path}: cannot be read ({error}); expected the tables topics and messages; "
+                "if a program is still recording to it, let it finish"
+            )
+            raise SourceError(msg) from error
+        # Damaged names show in SQLite's own messages.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            found = f"a database that SQLite cannot read ({error})"
+            raise CorruptRecordingError(self.path, 0, found, "a whole one", ADVICE) from error
+
+
+def topic_names(path: Path) -> list[str] | None:
+    """Return the topics of a SQLite file, None if it is no ROS 2 bag or cannot be read."""
+    try:
+        database = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+        try:
+            database.execute("SELECT topic_id, timestamp, data FROM messages LIMIT 0")
+            return [str(name) for (name,) in database.execute("SELECT name FROM topics")]
+        finally:
+            database.close()
+    except (sqlite3.Error, OSError):
+        return None
+
+
+def _read_head(row: int, database: sqlite3.Connection) -> bytes:
+    with database.blobopen("messages", "data", row, readonly=True) as blob:
+        head = blob.read(_HEAD_BYTES)
+        # What is compressed has no beginning of its own.
+        return head if head[:1] == b"\0" else head + blob.read()
+
+
+def _check_length(path: Path) -> None:
+    """Compare the length of the file with the number of pages in its header."""
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        msg = f"{path}: cannot be opened ({error.strerror}); expected a .db3 recording"
+        raise SourceError(msg) from error
+    # The largest size does not fit into the field and is written as 1.
+    page_bytes = {1: 65536}.get(size := int.from_bytes(header[16:18]), size)
+    pages = int.from_bytes(header[28:32])
+    # The count holds only if its writer also kept the change counter beside it.
+    trusted = header[24:28] == header[92:96] and not Path(f"{path}-wal").exists()
+    if len(header) < 100 or (trusted and length < pages * page_bytes):
+        found, expected = "the end of the file", f"{pages} pages of {page_bytes} bytes"
+        advice = "it was cut short; copy it again from where it was made"
+        raise CorruptRecordingError(path, length, found, expected, advice)
