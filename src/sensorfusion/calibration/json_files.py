@@ -80,8 +80,8 @@ def _vector(content: Fields, name: str) -> tuple[float, ...]:
     return matrix.numbers("data", matrix.whole("rows") * matrix.whole("cols"))
 
 
-def open3d_parts(content: Fields, name: str) -> Parts:
-    """Return the camera of Open3D's ``PinholeCameraIntrinsic``.
+def open3d_parts(content: Fields, name: str, size_px: tuple[int, int] | None) -> Parts:
+    """Return the camera of Open3D's ``PinholeCameraIntrinsic``; ``size_px`` replaces its size.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def open3d_parts(content: Fields, name: str) -> Parts:
     """
     path = content.path
     found = parse_open3d_json(content.text_of_file, path)
-    size_px = (content.whole("width"), content.whole("height"))
+    size = size_px or (content.whole("width"), content.whole("height"))
     rows = (found.fx, 0, found.cx, 0, found.fy, found.cy, 0, 0, 1)
-    return Parts(cameras=(camera_of(name, size_px, rows, path),))
+    return Parts(cameras=(camera_of(name, size, rows, path),))
 
 
 def is_open_calib(content: Fields) -> bool:

@@ -138,7 +138,7 @@ def _parts(path: Path, text: str, size_px: tuple[int, int] | None) -> Parts:
 
 def _json_parts(content: Fields, size_px: tuple[int, int] | None) -> Parts:
     if "intrinsic_matrix" in content:
-        return open3d_parts(content, _stem(content.path))
+        return open3d_parts(content, _stem(content.path), size_px)
     if is_open_calib(content):
         return open_calib_parts(content, size_px)
     if is_file_storage(content):

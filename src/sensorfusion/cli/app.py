@@ -39,6 +39,8 @@ _COMMANDS = {
         "evaluate:app",
         "Measure depth, a trajectory or a mesh against the truth, or depth over time.",
     ),
+    "export": ("export:app", "Write what was measured in the files of other programs."),
+    "calibrate": ("calibrate:app", "Say what is known of a device: rig files."),
     "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
     "doctor": ("doctor:doctor", "Check this installation."),
 }

@@ -1,0 +1,44 @@
+"""``sensorfusion calibrate``: what is known of a device before it measures."""
+
+from pathlib import Path
+
+from cyclopts import App
+
+from sensorfusion.calibration.rig_file import import_rig, write_rig
+from sensorfusion.cli.output import write_line
+from sensorfusion.cli.usage import UsageError
+
+app = App(name="calibrate")
+
+
+@app.command(name="import")
+def import_(
+    *files: Path,
+    out: Path,
+    size_px: tuple[int, int] | None = None,
+    metres_per_unit: float | None = None,
+) -> None:
+    """Turn calibration files of other programs into one rig file.
+
+    Read are KITTI's texts, ROS camera_info, Kalibr camera chains, OpenCV's FileStorage (YAML or
+    JSON), Open3D's and OpenCalib's JSON, COLMAP's cameras.txt and images.txt, and 4x4 matrices in
+    files named T_target_source.txt.
+
+    Parameters
+    ----------
+    files
+        All files of one calibration.
+    out
+        The rig file (TOML) to write.
+    size_px
+        Width and height of the pictures, for files that do not say, or say it wrongly.
+    metres_per_unit
+        What COLMAP's unit of length is, which its files do not say.
+    """
+    if not files:
+        msg = "calibrate import needs the files to read; give one or more"
+        raise UsageError(msg)
+    rig = import_rig(files, size_px=size_px, metres_per_unit=metres_per_unit)
+    write_rig(rig, out)
+    sensors = [*rig.cameras, *rig.lidars, *rig.imus]
+    write_line(f"{out}: {', '.join(sensors)}; {len(rig.transforms)} transforms")
