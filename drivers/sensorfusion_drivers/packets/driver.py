@@ -1,6 +1,7 @@
 """The driver for packet captures of Ouster and Velodyne sensors."""
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -45,9 +46,10 @@ class PacketsDriver(Driver):
         except (SensorFusionError, OSError, ValueError):
             return False
         try:
-            return _kind(capture, list(islice(capture.datagrams(), _SAMPLE))) != ""
+            return _kind(capture, islice(capture.datagrams(), _SAMPLE)) != ""
+        # Opening it says what is wrong with the capture; no other driver would.
         except SensorFusionError:
-            return False
+            return True
         finally:
             capture.close()
 
@@ -123,7 +125,7 @@ def _find_capture(location: Path) -> Path:
     return found[0]
 
 
-def _kind(capture: Capture, datagrams: list[Datagram]) -> str:
+def _kind(capture: Capture, datagrams: Iterable[Datagram]) -> str:
     """Return "velodyne", "ouster" or, if no datagram looks like one of theirs, nothing."""
     for datagram in datagrams:
         if datagram.size == PACKET_BYTES and is_velodyne(capture.payload(datagram)):

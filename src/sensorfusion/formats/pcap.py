@@ -172,6 +172,8 @@ def _read_packet(
     start = at + 28
     _check_length(path, at + 20, (captured, original), end - 4 - start)
     stamp_ns = ((high << 32) | low) * 1_000_000_000 // per_second
+    if stamp_ns >= 2**63:
+        raise _corrupt(path, at + 12, f"a time of {stamp_ns} ns since 1970", "one before 2262")
     return Record(stamp_ns, link, start, start + captured)
 
 
