@@ -107,7 +107,10 @@ def import_rig(
         msg = f"{ours[0]}: is a rig already; expected files of other programs, or this one alone"
         raise CalibrationError(msg)
     pictures = {
-        path: parse_images(text, path) for path, text in texts.items() if is_colmap_images(text)
+        path: parse_images(text, path)
+        for path, text in texts.items()
+        # A matrix on one line looks like a picture whose name is a number.
+        if is_colmap_images(text) and not _plain_numbers(text)
     }
     names = picture_names(tuple(chain.from_iterable(pictures.values())))
     parts = []
