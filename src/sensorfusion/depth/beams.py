@@ -13,12 +13,14 @@ from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.transform import RigidTransform
 
-# Three of four gaps between rings are no larger.
-_USUAL_GAP = 0.75
+# Three of four gaps between known rings are no larger. Points leave out rings, and so gaps among
+# points are several rings wide now and then: their median counts.
+_USUAL_GAP, _MEDIAN = 0.75, 0.5
 # Points that are this close in elevation, or azimuth, can be of one ring, or firing.
 _BAND_RAD = math.radians(0.1)
 _FEWEST_STEPS = 16
-_FEWEST_POINTS = 100
+# So many points tell as much as all.
+_ENOUGH_POINTS = 30_000
 _WIDEST_RAD = math.radians(10.0)
 # A scan that leaves more than half a turn empty is that of a scanner that looks one way.
 _SECTOR_GAP_RAD = math.pi
@@ -83,16 +85,18 @@ def beam_spacing(cloud: PointCloud, lidar: Lidar) -> BeamSpacing:
     """
     azimuth_rad, elevation_rad = _angles(cloud)
     horizontal_rad = _horizontal_rad(azimuth_rad, elevation_rad, cloud.ring, lidar)
+    share = _USUAL_GAP
     if lidar.elevation_rad:
         gaps_rad = _gaps(np.asarray(lidar.elevation_rad))
     elif cloud.ring is not None:
         gaps_rad = _gaps(_elevation_of_rings(elevation_rad, cloud.ring))
     else:
         gaps_rad = _gaps_within_firings(azimuth_rad, elevation_rad, horizontal_rad)
+        share = _MEDIAN
     if not gaps_rad.size:
         # One ring: there is no neighbour above it.
         return BeamSpacing(horizontal_rad, horizontal_rad)
-    return BeamSpacing(float(np.quantile(gaps_rad, _USUAL_GAP)), horizontal_rad)
+    return BeamSpacing(float(np.quantile(gaps_rad, share)), horizontal_rad)
 
 
 def panorama(lidar: Lidar, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
@@ -182,10 +186,15 @@ def _horizontal_rad(
 ) -> float:
     """Return the usual azimuth between neighbours in a ring, or in a thin band of elevation."""
     known_rad = 2 * math.pi / lidar.columns if lidar.columns else 0.0
-    row = np.floor(elevation_rad / _BAND_RAD) if ring is None else ring
-    steps_rad = _steps(row, azimuth_rad)
-    if steps_rad.size >= _FEWEST_STEPS:
-        measured_rad = float(np.median(steps_rad))
+    if ring is not None:
+        candidates = [_steps(ring, azimuth_rad)]
+    else:
+        # Rings may lie on the border of two bands: those of the other banding are whole.
+        bands = elevation_rad / _BAND_RAD
+        candidates = [_steps(np.floor(bands + shift), azimuth_rad) for shift in (0.0, 0.5)]
+    medians_rad = [float(np.median(steps)) for steps in candidates if steps.size >= _FEWEST_STEPS]
+    if medians_rad:
+        measured_rad = min(medians_rad)
         # Columns of a full turn are known exactly, those of a sector only by their number.
         turns = 0.75 < measured_rad / known_rad < 1.34 if known_rad else False
         return known_rad if turns else measured_rad
@@ -211,9 +220,12 @@ def _gaps_within_firings(
 
 def _steps(row: NDArray[np.generic], angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distances of neighbours by angle among the points of equal row."""
-    order = np.lexsort((angle_rad, row))
-    same = np.diff(row[order].astype(np.float64)) == 0
-    steps_rad = np.diff(angle_rad[order])[same]
+    numbers = row.astype(np.int64)
+    every = -(-len(numbers) // _ENOUGH_POINTS)
+    taken = numbers % every == 0
+    numbers, angle_rad = numbers[taken], angle_rad[taken]
+    order = np.lexsort((angle_rad, numbers))
+    steps_rad = np.diff(angle_rad[order])[np.diff(numbers[order]) == 0]
     return np.asarray(steps_rad[(steps_rad > 1e-5) & (steps_rad < _WIDEST_RAD)])
 
 
