@@ -137,6 +137,31 @@ def kitti_object(folder):
     return str(folder), {}
 
 
+PCD_HEADER = """\
+VERSION 0.7
+FIELDS x y z intensity ring
+SIZE 4 4 4 4 2
+TYPE F F F F U
+WIDTH 50
+HEIGHT 1
+VIEWPOINT {x} 0 0 1 0 0 0
+POINTS 50
+DATA binary
+"""
+
+
+def clouds(folder):
+    rng = np.random.default_rng(3)
+    dtype = [("points", "<f4", 4), ("ring", "<u2")]
+    for number in range(4):
+        rows = np.zeros(50, dtype)
+        rows["points"], rows["ring"] = rng.normal(0, 10, (50, 4)), rng.integers(0, 16, 50)
+        header = PCD_HEADER.format(x=number / 10).encode()
+        path = folder / f"{1_600_000_000_000_000_000 + number * 100_000_000}.pcd"
+        path.write_bytes(header + rows.tobytes())
+    return str(folder), {}
+
+
 def _device():
     from sensorfusion_drivers.realsense.writer import RecordedDevice
 
@@ -155,6 +180,7 @@ RECORDINGS = {
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
     "synthetic": ("synthetic", synthetic),
+    "clouds": ("clouds", clouds),
 }
 
 

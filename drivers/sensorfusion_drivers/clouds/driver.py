@@ -1,20 +1,153 @@
-"""Opens clouds."""
+"""The driver for point clouds in files."""
 
-from sensorfusion.errors import SourceError
-from sensorfusion.sources.driver import Driver, FrameSource
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.calibration.rig_file import read_rig
+from sensorfusion.errors import CalibrationError, DriverError, SourceError
+from sensorfusion.lidar import Lidar
+from sensorfusion.rig import Rig
+from sensorfusion.sources.driver import Driver, FrameSource, Truth
+from sensorfusion_drivers.clouds.assemble import Placement, point_cloud, whole_shift_m
+from sensorfusion_drivers.clouds.images import pair_pictures
+from sensorfusion_drivers.clouds.listing import Listing, holds_clouds, list_scans
+from sensorfusion_drivers.clouds.raw_scan import RawScan
+from sensorfusion_drivers.clouds.readers import viewpoint_of
+from sensorfusion_drivers.clouds.source import CloudsSource, Meaning, trajectory_of
+
+_NAME = "lidar"
 
 
 class CloudsDriver(Driver):
-    """Opens clouds."""
+    """Point clouds in files: each file (of E57, each scan in it) is a frame.
 
-    summary = "clouds"
+    PCD's VIEWPOINT is the pose of the sensor, ``T_world_sensor``. Points stand in the sensor's
+    coordinate system, as PCL's own viewer reads them, so that ranges are measured from its
+    origin; VIEWPOINTs that differ become the trajectory. Files whose points were moved into the
+    world before they were written are opened with ``-o points=world``: VIEWPOINT takes them back.
+    """
+
+    summary = "point clouds: PCD, PLY, KITTI and nuScenes .bin, NPY, NPZ, LAS, LAZ, E57, text"
 
     def can_open(self, location: str) -> bool:
-        """Say whether the location is ours."""
-        del location
-        return False
+        """Recognise a cloud file, or a folder of them, by its first bytes."""
+        try:
+            return holds_clouds(Path(location))
+        except (OSError, ValueError, SourceError):
+            return False
 
-    def open(self, location: str) -> FrameSource:
-        """Open a location."""
-        msg = f"{location}: cannot be opened"
-        raise SourceError(msg)
+    def open(
+        self,
+        location: str,
+        *,
+        rate_hz: float = 10.0,
+        rig: Path | None = None,
+        lidar: str | None = None,
+        images: Path | None = None,
+        points: Literal["sensor", "world"] = "sensor",
+    ) -> FrameSource:
+        """Open a file or a folder of files.
+
+        Parameters
+        ----------
+        location : str
+        rate_hz : float
+            Scans in a second, for files without time stamps.
+        rig : Path or None
+            Rig file with cameras, the LiDAR and the transforms between them.
+        lidar : str or None
+            Which LiDAR of the rig measured; needed where it has several.
+        images : Path or None
+            Folder of pictures, or of one folder of them for each camera of the rig.
+        points : {"sensor", "world"}
+            The coordinate system in which the files hold their points.
+
+        Raises
+        ------
+        SourceError
+            If there is no cloud, or the first one cannot be read.
+        CalibrationError
+            If the rig does not fit the options.
+        DriverError
+            If ``rate_hz`` is not positive.
+        """
+        if not 0 < rate_hz <= 1e6:
+            msg = f"rate-hz is {rate_hz:g}; expected scans in a second, more than 0"
+            raise DriverError(msg)
+        listing = list_scans(Path(location), rate_hz)
+        first = listing.scans[0]
+        raw = listing.kind.read(first.path, first.number)
+        known = _rig(rig, lidar, raw, first.path)
+        name = lidar or next(iter(known.lidars))
+        meaning = Meaning(name, whole_shift_m(raw, first.path), points == "world")
+        notes = [*listing.notes, *([raw.note] if raw.note else []), *_shift_note(meaning)]
+        pictures = {} if images is None else pair_pictures(images, known, listing)
+        notes += [paired.note for paired in pictures.values() if paired.note]
+        trajectory = trajectory_of(listing, _viewpoints(listing), meaning)
+        return CloudsSource(listing, meaning, known, trajectory, pictures, tuple(notes))
+
+    def truth(
+        self,
+        location: str,
+        *,
+        rate_hz: float = 10.0,
+        lidar: str | None = None,
+        points: Literal["sensor", "world"] = "sensor",
+    ) -> Truth:
+        """Read the poses that the files hold."""
+        listing = list_scans(Path(location), rate_hz)
+        first = listing.scans[0]
+        shift_m = whole_shift_m(listing.kind.read(first.path, first.number), first.path)
+        meaning = Meaning(lidar or _NAME, shift_m, points == "world")
+        return Truth(trajectory_of(listing, _viewpoints(listing), meaning))
+
+
+def _rig(path: Path | None, lidar: str | None, raw: RawScan, first: Path) -> Rig:
+    """Return the rig of the file with its LiDAR, or one that is a LiDAR and no more."""
+    if path is None:
+        named = _described(Lidar(name=lidar or _NAME), raw, first)
+        return Rig({}, lidars={named.name: named})
+    rig = read_rig(path)
+    names = ", ".join(rig.lidars) or "none"
+    if (lidar is None and len(rig.lidars) != 1) or (
+        lidar or next(iter(rig.lidars))
+    ) not in rig.lidars:
+        msg = (
+            f"{path}: LiDARs {names}; expected {'one' if lidar is None else repr(lidar)}; choose "
+            "with -o lidar=NAME, or add it to the rig"
+        )
+        raise CalibrationError(msg)
+    name = lidar or next(iter(rig.lidars))
+    return replace(rig, lidars={**rig.lidars, name: _described(rig.lidars[name], raw, first)})
+
+
+def _described(lidar: Lidar, raw: RawScan, path: Path) -> Lidar:
+    """Return a LiDAR with the rings and columns that its first scan shows, where not known."""
+    if lidar.rings and lidar.columns:
+        return lidar
+    cloud = point_cloud(raw, Placement(lidar.name), path)
+    rings = raw.rows if raw.rows > 1 else 0
+    if cloud.ring is not None and len(cloud):
+        rings = max(rings, int(cloud.ring.max()) + 1)
+    columns = raw.columns if raw.rows > 1 else 0
+    return replace(lidar, rings=lidar.rings or rings, columns=lidar.columns or columns)
+
+
+def _viewpoints(listing: Listing) -> list[NDArray[np.float64] | None]:
+    """Return where the sensor stood in each scan, as far as the files say it."""
+    if listing.kind.name == "PCD":
+        return [viewpoint_of(scan.path) for scan in listing.scans]
+    if listing.kind.count is not None:
+        return [listing.kind.read(s.path, s.number).T_world_sensor for s in listing.scans]
+    return [None]
+
+
+def _shift_note(meaning: Meaning) -> list[str]:
+    if not any(meaning.shift_m):
+        return []
+    x, y, z = (f"{value:.0f}" for value in meaning.shift_m)
+    return [f"coordinates are far from the origin: ({x}, {y}, {z}) m were taken from them"]

@@ -21,6 +21,7 @@ from sensorfusion.formats.pcd_header import (
 from sensorfusion.formats.read_file import read_whole
 
 _SIZES_BYTES = 8
+_USUAL_HEADER = 4096
 # PCL up to 1.8 set the file's size to that of the data and one page, and left the rest 0.
 _PAGE = 4096
 
@@ -42,7 +43,10 @@ class Pcd:
 
 def read_pcd_header(path: Path) -> PcdHeader:
     """Read what a PCD file says it holds; raises as :func:`read_pcd`."""
-    return parse_pcd_header(read_whole(path, "a PCD file", LONGEST_HEADER), path)
+    head = read_whole(path, "a PCD file", _USUAL_HEADER)
+    if b"\nDATA" not in head:
+        head = read_whole(path, "a PCD file", LONGEST_HEADER)
+    return parse_pcd_header(head, path)
 
 
 def read_pcd(path: Path) -> Pcd:
@@ -73,7 +77,7 @@ def _read_parts(path: Path) -> tuple[PcdHeader, NDArray[np.uint8]]:
     """Return the header and the bytes behind it, in memory of their own: those are aligned."""
     try:
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.read(_USUAL_HEADER)
             if b"\nDATA" not in head:
                 head += file.read(LONGEST_HEADER - len(head))
             # An empty file has nothing to parse, and a message of its own.

@@ -1,0 +1,123 @@
+"""LAS and LAZ, read by laspy."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.formats.read_file import read_whole
+from sensorfusion_drivers.clouds.raw_scan import RawScan
+
+_INSTALL = "pip install 'sensorfusion[lidar]'"
+# GeoTIFF keys and their values: model type, geographic; linear unit of a projection.
+_MODEL, _GEOGRAPHIC, _LINEAR_UNIT = 1024, 2, 3076
+_GEO_UNITS_M = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
+_WKT = 2112
+_WKT_UNIT = re.compile(r'UNIT\["[^"]*",\s*([\d.]+)')
+_VERTICAL = re.compile("VERT_CS|VERTCRS")
+# Of the public header block: offset to the points, bytes of one, number of them.
+_HEADER_BYTES = 227
+_OFFSET_AT, _LENGTH_AT, _COUNT_AT, _COUNT_14_AT = 96, 105, 107, 247
+
+
+def read_las(path: Path, _: int) -> RawScan:
+    """Read a file; x, y and z in metres, by the unit that its coordinate system names.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    CorruptRecordingError
+        If it is damaged, or holds fewer points than its header says.
+    UnsupportedRecordingError
+        If laspy is not installed, or coordinates are degrees.
+
+    References
+    ----------
+    ASPRS, "LAS specification 1.4 R15".
+    """
+    try:
+        import laspy
+        from laspy.errors import LaspyException
+        from lazrs import LazrsError
+    except ImportError as error:
+        msg = f"{path}: LAS and LAZ need laspy; {_INSTALL}"
+        raise UnsupportedRecordingError(msg) from error
+    count = _checked_count(path)
+    faults = (LaspyException, LazrsError, ValueError, TypeError, OSError, LookupError)
+    try:
+        las = laspy.read(path)
+        unit_m, note = _unit_m(las.header.vlrs, path)
+        fields = _fields(las, unit_m)
+    except (*faults, RuntimeError, ArithmeticError, MemoryError, EOFError) as error:
+        raise _corrupt(path, f"data that laspy refuses ({_first_line(error)})") from error
+    if any(len(column) != count for column in fields.values()):
+        found = f"{min(len(column) for column in fields.values())} points"
+        raise _corrupt(path, f"{found} of {count}")
+    return RawScan(fields, note=note)
+
+
+def _unit_m(records: Any, path: Path) -> tuple[float, str]:  # noqa: ANN401 - laspy has no types
+    """Return the metres in a unit of the coordinates, and what to say about it."""
+    keys: dict[int, int] = {}
+    well_known = ""
+    for record in records:
+        keys |= {key.id: key.value_offset for key in getattr(record, "geo_keys", ())}
+        well_known = getattr(record, "string", "") if record.record_id == _WKT else well_known
+    units = [float(number) for number in _WKT_UNIT.findall(_VERTICAL.split(well_known)[0])]
+    projected = re.search("PROJCS|PROJCRS", well_known)
+    if keys.get(_MODEL) == _GEOGRAPHIC or (well_known and not projected and not keys):
+        msg = (
+            f"{path}: coordinates are degrees, not lengths; project them to metres first, for "
+            "instance to UTM"
+        )
+        raise UnsupportedRecordingError(msg)
+    unit_m = _GEO_UNITS_M.get(keys.get(_LINEAR_UNIT, 0)) or (units[-1] if projected else None)
+    if unit_m is None:
+        return 1.0, "the file does not say the unit of its coordinates: metres are assumed"
+    feet = f"coordinates in units of {unit_m:.6g} m were taken to metres"
+    return unit_m, "" if unit_m == 1.0 else feet
+
+
+def _fields(las: Any, unit_m: float) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - laspy has no types
+    fields: dict[str, NDArray[Any]] = {
+        axis: np.asarray(getattr(las, axis), dtype=np.float64) * unit_m for axis in "xyz"
+    }
+    for name in las.point_format.dimension_names:
+        if name not in "XYZ":
+            fields[name] = np.asarray(las[name])
+    return fields
+
+
+def _checked_count(path: Path) -> int:
+    """Return the number of points, if the file has room for them."""
+    data = read_whole(path, "a LAS file", 375)
+    if len(data) < _HEADER_BYTES:
+        raise _corrupt(path, f"{len(data)} bytes")
+    header = np.frombuffer(data, np.uint8)
+
+    def number(at: int, kind: str) -> int:
+        return int(header[at : at + np.dtype(kind).itemsize].view(kind)[0])
+
+    count = number(_COUNT_AT, "<u4")
+    if (data[24], data[25]) >= (1, 4) and len(data) >= _COUNT_14_AT + 8:
+        count = number(_COUNT_14_AT, "<u8")
+    offset, length = number(_OFFSET_AT, "<u4"), number(_LENGTH_AT, "<u2")
+    size = path.stat().st_size
+    # The two upper bits of the format say that the points are compressed.
+    smallest = 0 if data[104] & 0xC0 else length * count
+    if offset + smallest > size or count > 1000 * size or length < 20:
+        raise _corrupt(path, f"{size} bytes for {count} points of {length} bytes from {offset}")
+    return count
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:100]
+
+
+def _corrupt(path: Path, found: str) -> CorruptRecordingError:
+    expected = "a whole LAS or LAZ file"
+    return CorruptRecordingError(path, 0, found, expected, "copy the file again or export it anew")
