@@ -15,7 +15,8 @@ from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.clouds.raw_scan import RawScan
 
 _INTENSITY = ("intensity", "reflectivity", "i", "scalar_intensity", "reflectance")
-_RING = ("ring", "channel", "line", "laser_id")
+_RING = ("ring", "channel", "line", "laser_id", "rowindex")
+_COLUMN = ("column", "columnindex")
 _NORMALS = (("normal_x", "normal_y", "normal_z"), ("nx", "ny", "nz"))
 _COLORS = (("red", "green", "blue"), ("r", "g", "b"))
 _PACKED = ("rgb", "rgba")
@@ -173,22 +174,26 @@ def _cells(
     scan: RawScan, fields: _Fields
 ) -> tuple[NDArray[np.uint16] | None, NDArray[np.int32] | None]:
     """Return ring and column: those of the file, else the cells of an organised cloud."""
-    stored = fields.find(_RING)
-    sound = stored is not None and _are_rings(stored)
-    ring = np.asarray(fields.take(_RING)).astype(np.uint16) if sound else None
+    ring = _counted(fields, _RING, np.dtype(np.uint16))
+    column = _counted(fields, _COLUMN, np.dtype(np.int32))
     if scan.rows < 2:
-        return ring, None
-    column = np.tile(np.arange(scan.columns, dtype=np.int32), scan.rows)
+        return ring, column
+    if column is None:
+        column = np.tile(np.arange(scan.columns, dtype=np.int32), scan.rows)
     if ring is None and scan.rows <= np.iinfo(np.uint16).max:
         ring = np.repeat(np.arange(scan.rows, dtype=np.uint16), scan.columns)
     return ring, column
 
 
-def _are_rings(values: NDArray[Any]) -> bool:
-    most = np.iinfo(np.uint16).max
-    if values.dtype.kind == "f" and not (values == np.rint(values)).all():
-        return False
-    return bool(((values >= 0) & (values <= most)).all())
+def _counted(fields: _Fields, names: tuple[str, ...], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Take a field if it holds whole numbers of a type; else it stays what it is."""
+    values = fields.find(names)
+    if values is None or (values.dtype.kind == "f" and not (values == np.rint(values)).all()):
+        return None
+    if not ((values >= 0) & (values <= np.iinfo(dtype).max)).all():
+        return None
+    fields.take(names)
+    return values.astype(dtype)
 
 
 def _times(fields: _Fields) -> PointTimes | None:
