@@ -466,3 +466,9 @@ def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, name):
             assert "\n" not in str(error)
         else:
             assert all(math.isfinite(camera.fx) for camera in rig.cameras.values())
+
+
+def test_a_yaml_name_given_twice_is_refused(files):
+    text = ROS.replace("rows: 3", "rows: &a 3").replace("cols: 3", "cols: &a 3")
+    with pytest.raises(CalibrationError, match="does not parse: found duplicate anchor"):
+        read_rig(*files(ost__yaml=text))

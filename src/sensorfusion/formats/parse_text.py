@@ -3,10 +3,11 @@
 import json
 import re
 import tomllib
+import warnings
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
 from sensorfusion.errors import CalibrationError, SensorFusionError
 from sensorfusion.formats.fields import Fields
@@ -92,14 +93,17 @@ def parse_yaml(text: str, path: Path) -> Fields:
         raise CalibrationError(msg)
     plain = _DIRECTIVE.sub("\n", text).replace(_MATRIX_TAG, " " * len(_MATRIX_TAG))
     try:
-        documents = list(YAML(typ="safe", pure=True).load_all(plain))
+        with warnings.catch_warnings():
+            # What the parser only warns of (a name given twice) is no calibration either.
+            warnings.simplefilter("error", YAMLWarning)
+            documents = list(YAML(typ="safe", pure=True).load_all(plain))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = f"line {mark.line + 1}: " if mark is not None else ""
         msg = f"{path}: {line}YAML that does not parse: {_one_line(error.problem)}; mend the file"
         raise CalibrationError(msg) from error
     # The parser lets what Python says of odd numbers and dates through.
-    except (YAMLError, ValueError, OverflowError, RecursionError, TypeError, KeyError) as error:
+    except (YAMLError, YAMLWarning, ValueError, RecursionError, TypeError, KeyError) as error:
         msg = f"{path}: YAML that does not parse: {_one_line(str(error))}; mend the file"
         raise CalibrationError(msg) from error
     filled = [document for document in documents if document is not None]
