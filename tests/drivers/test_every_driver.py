@@ -5,7 +5,9 @@ three frames into a folder and returns its location and the options to open it w
 """
 
 import hashlib
+import json
 import shutil
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,6 +164,54 @@ def clouds(folder):
     return str(folder), {}
 
 
+def packet_capture(path, payloads):
+    """Write datagrams that came a fifth of a second apart."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    for number, payload in enumerate(payloads):
+        udp = struct.pack(">HHHH", 7502, 7502, 8 + len(payload), 0) + payload
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, 1, 2)
+        frame = bytes(12) + b"\x08\x00" + ip + udp
+        data += struct.pack("<4I", 1, number * 200_000, len(frame), len(frame)) + frame
+    path.write_bytes(data)
+
+
+def packets_ouster(folder):
+    rng = np.random.default_rng(3)
+    pixel = [("range", "<u2"), ("rest", "u1", 2)]
+    column = [("time", "<u8"), ("number", "<u2"), ("status", "<u2"), ("pixels", pixel, 16)]
+    payloads = []
+    for scan in range(4):
+        columns = np.zeros(16, column)
+        columns["time"] = 10**9 + scan * 10**8 + np.arange(16) * 10**6
+        columns["number"], columns["status"] = np.arange(16), 1
+        columns["pixels"]["range"] = rng.integers(0, 4000, (16, 16))
+        payloads.append(struct.pack("<HH28x", 1, scan) + columns.tobytes() + bytes(32))
+    packet_capture(folder / "scans.pcap", payloads)
+    sensor = {
+        "beam_altitude_angles": np.linspace(15, -15, 16).tolist(),
+        "beam_azimuth_angles": [0.0] * 16,
+        "lidar_origin_to_beam_origin_mm": 15.8,
+        "lidar_to_sensor_transform": [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 36.18, 0, 0, 0, 1],
+        "data_format": {"columns_per_frame": 16, "udp_profile_lidar": "RNG15_RFL8_NIR8"},
+    }
+    (folder / "scans.json").write_text(json.dumps(sensor))
+    (folder / "scans_poses_kitti.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n" * 4)
+    return str(folder), {}
+
+
+def packets_velodyne(folder):
+    rng = np.random.default_rng(3)
+    block = [("flag", "<u2"), ("azimuth", "<u2"), ("returns", [("m", "<u2"), ("i", "u1")], 32)]
+    payloads = []
+    for number in range(4):
+        blocks = np.zeros(12, block)
+        blocks["flag"], blocks["azimuth"] = 0xEEFF, np.arange(12) * 40
+        blocks["returns"]["m"] = rng.integers(0, 4000, (12, 32))
+        payloads.append(blocks.tobytes() + struct.pack("<IBB", number * 200_000, 0x37, 0x22))
+    packet_capture(folder / "turns.pcap", payloads)
+    return str(folder / "turns.pcap"), {}
+
+
 def _device():
     from sensorfusion_drivers.realsense.writer import RecordedDevice
 
@@ -180,6 +230,8 @@ RECORDINGS = {
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
     "synthetic": ("synthetic", synthetic),
+    "packets ouster": ("packets", packets_ouster),
+    "packets velodyne": ("packets", packets_velodyne),
     "clouds": ("clouds", clouds),
 }
 

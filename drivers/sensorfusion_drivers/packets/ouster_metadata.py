@@ -9,7 +9,7 @@ Ouster, "Software User Manual" (firmware 2.3 and 3.1), "Sensor metadata" and "Li
 """
 
 import json
-import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -171,9 +171,9 @@ class _Reader:
         )
 
     def _columns(self) -> int:
-        mode = str(self._values.get("lidar_mode", ""))
-        count = mode.partition("x")[0]
-        return self._integer("columns_per_frame", int(count) if count.isdecimal() else 0)
+        # Before the format was described, the mode alone told it: "1024x10".
+        mode = re.match(r"(\d{1,4})x", str(self._values.get("lidar_mode")))
+        return self._integer("columns_per_frame", int(mode[1]) if mode else 0)
 
     def _window(self, columns: int) -> tuple[int, int]:
         if "column_window" not in self._values:
@@ -212,7 +212,7 @@ class _Reader:
             raise _fault(self._path, name, "nothing", "it, as the sensor gives it")
         try:
             numbers = np.atleast_1d(np.array(self._values[name], dtype=np.float64)).reshape(-1)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise _fault(self._path, name, repr(self._values[name]), "numbers") from error
         if not (numbers.size and np.isfinite(numbers).all()):
             raise _fault(self._path, name, repr(self._values[name]), "finite numbers")
@@ -220,13 +220,9 @@ class _Reader:
 
     def _integer(self, name: str, default: int) -> int:
         value = self._values.get(name, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not math.isfinite(value)
-        ):
-            raise _fault(self._path, name, repr(value), "a whole number")
-        return int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+            return value
+        raise _fault(self._path, name, repr(value), "a whole number")
 
 
 def _fault(path: Path, name: str, found: str, expected: str) -> CalibrationError:

@@ -122,7 +122,7 @@ def _sound(
 
 
 def _check_serial(sensor: OusterMetadata, serial: int) -> None:
-    if serial and sensor.serial.isdecimal() and serial != int(sensor.serial):
+    if serial and sensor.serial.isdecimal() and str(serial) != sensor.serial.lstrip("0"):
         msg = (
             f"{sensor.path}: is of sensor {sensor.serial}; the packets are of sensor {serial}; "
             "give the metadata of that one with -o metadata=FILE"
