@@ -31,8 +31,9 @@ from sensorfusion.formats.colmap_text import (
 )
 from sensorfusion.formats.fields import Fields
 from sensorfusion.formats.kitti_text import is_kitti_text, parse_kitti_text
-from sensorfusion.formats.parse_text import parse_json, parse_toml, parse_yaml, read_text
+from sensorfusion.formats.parse_text import parse_json, parse_toml, read_text
 from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.formats.yaml_text import parse_yaml
 from sensorfusion.rig import Rig
 
 _KNOWN = (
