@@ -96,7 +96,7 @@ def _about_others(others: list[int], count: int) -> tuple[str, ...]:
     if not others:
         return ()
     return (
-        f"{count} frames share this calibration, {len(others)} have others: "
+        f"{count} of {count + len(others)} frames have this calibration; "
         f"-o calibration-of={others[0]} opens those like frame {others[0]:06d}",
     )
 

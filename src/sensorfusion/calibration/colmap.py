@@ -19,7 +19,6 @@ from sensorfusion.formats.colmap_text import ColmapCamera, ColmapImage
 from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
 
 _WORLD = "world"
-_ONE_FOCAL_LENGTH = ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
 
 
 def colmap_parts(
@@ -102,8 +101,8 @@ def _transform(image: ColmapImage, path: Path, metres_per_unit: float) -> RigidT
 
 def _camera(camera: ColmapCamera, name: str, path: Path) -> Camera:
     values = camera.parameters
-    # Two focal lengths but where the model's name says simple or radial.
-    if "RADIAL" in camera.model or camera.model in _ONE_FOCAL_LENGTH:
+    # Radial models and the simplest one have one focal length.
+    if "RADIAL" in camera.model or camera.model == "SIMPLE_PINHOLE":
         values = (values[0], *values)
     fx, fy, cx, cy, *lens = values
     # COLMAP puts the centre of the upper left pixel at (0.5, 0.5), we at (0, 0).

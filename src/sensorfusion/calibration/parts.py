@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.distortion import NO_DISTORTION, Distortion
+from sensorfusion.distortion import NO_DISTORTION, Distortion, DistortionModel
 from sensorfusion.errors import CalibrationError
 from sensorfusion.lidar import Lidar
 from sensorfusion.rig import Rig
@@ -148,7 +147,7 @@ def brown_conrady(coefficients: tuple[float, ...], path: Path) -> Distortion:
             "k6; expected 0, 4, 5 or 8, or zeros beyond (thin prism and tilt are not supported)"
         )
         raise CalibrationError(msg)
-    return _distortion("brown_conrady", kept, path)
+    return _lens("brown_conrady", kept, path) if any(kept) else NO_DISTORTION
 
 
 def kannala_brandt(coefficients: tuple[float, ...], path: Path) -> Distortion:
@@ -162,11 +161,7 @@ def kannala_brandt(coefficients: tuple[float, ...], path: Path) -> Distortion:
     if len(coefficients) != 4:
         msg = f"{path}: found {len(coefficients)} fisheye coefficients; expected k1 k2 k3 k4"
         raise CalibrationError(msg)
-    try:
-        return Distortion("kannala_brandt", coefficients)
-    except CalibrationError as error:
-        msg = f"{path}: {error}"
-        raise CalibrationError(msg) from error
+    return _lens("kannala_brandt", coefficients, path)
 
 
 def transform_of(target: str, source: str, numbers: Iterable[float], path: Path) -> RigidTransform:
@@ -201,11 +196,9 @@ def rigid(target: str, source: str, matrix: NDArray[np.float64], path: Path) -> 
         raise CalibrationError(msg) from error
 
 
-def _distortion(
-    model: Literal["brown_conrady"], coefficients: tuple[float, ...], path: Path
-) -> Distortion:
+def _lens(model: DistortionModel, coefficients: tuple[float, ...], path: Path) -> Distortion:
     try:
-        return Distortion.of(model, coefficients)
+        return Distortion(model, coefficients)
     except CalibrationError as error:
         msg = f"{path}: {error}"
         raise CalibrationError(msg) from error

@@ -51,18 +51,11 @@ def rig_from_toml(content: Fields) -> Rig:
     lidars = {name: _lidar(entry, name) for name, entry in _entries(content, "lidars")}
     noise = {name: _noise(entry) for name, entry in _entries(content, "depth_noise")}
     listed = content.tables("transforms") if "transforms" in content else ()
+    transforms = tuple(map(_transform, listed))
+    imus = content.texts("imus") if "imus" in content else ()
     try:
-        return Rig(
-            cameras=cameras,
-            transforms=tuple(map(_transform, listed)),
-            depth_noise=noise,
-            imus=content.texts("imus") if "imus" in content else (),
-            lidars=lidars,
-        )
+        return Rig(cameras, transforms, noise, imus, lidars)
     except CalibrationError as error:
-        # Ours already begin with the file.
-        if str(error).startswith(str(content.path)):
-            raise
         msg = f"{content.path}: {error}"
         raise CalibrationError(msg) from error
 

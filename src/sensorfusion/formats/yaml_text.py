@@ -10,7 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from sensorfusion.errors import CalibrationError
 from sensorfusion.formats.fields import Fields
 
-_MOST_CHARACTERS = 1 << 18  # the parser reads about 50,000 a second
+_MOST_CHARACTERS = 1 << 18  # the parser reads about 300,000 a second
 _MATRIX_TAG = "!!opencv-matrix"
 _DIRECTIVE = re.compile(r"\A%YAML[^\n]*\n")
 
