@@ -6,7 +6,7 @@ from pathlib import Path
 from sensorfusion.formats.cursor import Cursor
 from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.ros1 import Ros1Bag
-from sensorfusion_drivers.ros.recording import open_message, short_type
+from sensorfusion_drivers.ros.recording import open_message, short_types
 
 
 class BagRecording:
@@ -21,7 +21,7 @@ class BagRecording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._bag = Ros1Bag(path)
-        self.types = {topic: short_type(kind) for topic, kind in self._bag.types.items()}
+        self.types = short_types(self._bag.types, path)
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic."""
@@ -64,7 +64,7 @@ class McapRecording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = McapFile(path)
-        self.types = {topic: short_type(kind) for topic, kind in self._file.types.items()}
+        self.types = short_types(self._file.types, path)
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic."""

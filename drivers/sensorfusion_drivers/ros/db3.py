@@ -9,13 +9,14 @@ rowid, and data are CDR.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats.cursor import Cursor
-from sensorfusion_drivers.ros.recording import ADVICE, open_message, short_type
+from sensorfusion_drivers.ros.recording import ADVICE, open_message, short_types
 
 MAGIC: Final = b"SQLite format 3\0"
 _HEAD_BYTES: Final = 512
@@ -92,11 +93,16 @@ class Db3Recording:
                 found = f"topic {number} without name or type"
                 raise CorruptRecordingError(self.path, 0, found, "both", ADVICE)
             names[number] = name
-            self.types[name] = short_type(kind)
+            self.types[name] = kind
             self._encodings[name] = str(encoding)
             self._rows.setdefault(name, [])
-        query = "SELECT id, topic_id, CAST(IFNULL(timestamp, 0) AS INTEGER) FROM messages"
-        for row, number, time_ns in sorted(self._all(query)):
+        self.types = short_types(self.types, self.path)
+        # Damaged, a column may hold anything.
+        query = (
+            "SELECT CAST(IFNULL(id, 0) AS INTEGER), topic_id, "
+            "CAST(IFNULL(timestamp, 0) AS INTEGER) FROM messages"
+        )
+        for row, number, time_ns in sorted(self._all(query), key=itemgetter(0)):
             if number not in names:
                 found = f"message {row} of topic {number}"
                 raise CorruptRecordingError(self.path, 0, found, "a topic in the list", ADVICE)

@@ -104,7 +104,7 @@ def read_header(cursor: Cursor) -> Header:
         cursor.number()
         seconds = cursor.number()
     stamp_ns = seconds * 1_000_000_000 + cursor.number()
-    return Header(stamp_ns, cursor.string().lstrip("/"))
+    return Header(stamp_ns, _read_frame(cursor))
 
 
 def read_image(cursor: Cursor) -> RawImage:
@@ -142,7 +142,7 @@ def read_transforms(cursor: Cursor) -> list[RigidTransform]:
     transforms = []
     for _ in range(cursor.number()):
         parent = read_header(cursor).frame
-        child = cursor.string().lstrip("/")
+        child = _read_frame(cursor)
         transforms.append(_transform(parent, child, cursor))
     return transforms
 
@@ -150,8 +150,16 @@ def read_transforms(cursor: Cursor) -> list[RigidTransform]:
 def read_odometry(cursor: Cursor) -> tuple[int, RigidTransform]:
     """Read the time stamp and ``T_world_body`` of a nav_msgs/Odometry."""
     header = read_header(cursor)
-    child = cursor.string().lstrip("/")
+    child = _read_frame(cursor)
     return header.stamp_ns, _transform(header.frame, child, cursor)
+
+
+def _read_frame(cursor: Cursor) -> str:
+    name = cursor.string()
+    if not name.isprintable():
+        found = f"a coordinate system named {name[:40]!r}"
+        raise cursor.corrupt(found, "a name of ROS")
+    return name.lstrip("/")
 
 
 def _transform(target: str, source: str, cursor: Cursor) -> RigidTransform:

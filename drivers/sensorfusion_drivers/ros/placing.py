@@ -27,6 +27,9 @@ from sensorfusion_drivers.ros.topics import Picture
 DEPTH: Final = "depth"
 COLOR: Final = "color"
 STATIC: Final = "/tf_static"
+# A smaller one moves no ray by a thousandth of a pixel and would overflow where it divides.
+_SMALLEST_COEFFICIENT: Final = 1e-9
+_LARGEST_COEFFICIENT: Final = 1e6
 _T = TypeVar("_T")
 
 
@@ -203,7 +206,11 @@ def _camera(name: str, picture: Picture) -> tuple[Camera, NDArray[np.float64]]:
 
 
 def _distortion(info: CameraInfo) -> Distortion:
-    model, D = info.model.lower(), info.D
+    if max(map(abs, info.D), default=0.0) > _LARGEST_COEFFICIENT:
+        msg = f"its distortion coefficients are {info.D}; expected small numbers"
+        raise CalibrationError(msg)
+    model = info.model.lower()
+    D = tuple(k if abs(k) > _SMALLEST_COEFFICIENT else 0.0 for k in info.D)
     if model in ("equidistant", "fisheye", "kannala_brandt4") and len(D) >= 4:
         return Distortion("kannala_brandt", D[:4])
     if not any(D):

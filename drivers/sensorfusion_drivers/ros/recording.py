@@ -1,6 +1,6 @@
 """What every container of ROS messages offers, and several of them as one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,6 +11,7 @@ from sensorfusion.formats.cursor import Cursor
 ADVICE: Final = "the recording is damaged; copy it again from where it was made"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LARGEST_MESSAGE_BYTES: Final = 1 << 30
+_LONGEST_NAME: Final = 1000
 
 
 class Recording(Protocol):
@@ -90,9 +91,19 @@ class Joined:
             part.close()
 
 
-def short_type(name: str) -> str:
-    """Return a type as ROS 1 names it: "sensor_msgs/msg/Image" is "sensor_msgs/Image"."""
-    return name.replace("/msg/", "/")
+def short_types(types: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Return types by topic as ROS 1 names them: "sensor_msgs/msg/Image" is "sensor_msgs/Image".
+
+    Raises
+    ------
+    CorruptRecordingError
+        If a name holds what no name in ROS can hold.
+    """
+    for name in (*types, *types.values()):
+        if not name.isprintable() or len(name) > _LONGEST_NAME:
+            found = f"a topic or type named {name[:40]!r}"
+            raise CorruptRecordingError(path, 0, found, "a name of ROS", ADVICE)
+    return {topic: kind.replace("/msg/", "/") for topic, kind in types.items()}
 
 
 def open_message(data: bytes | memoryview, encoding: str, where: str) -> Cursor:

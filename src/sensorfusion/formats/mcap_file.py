@@ -34,6 +34,7 @@ from sensorfusion.formats.mcap_records import (
 
 _CHUNKS_KEPT: Final = 4
 _MESSAGE_HEAD_BYTES: Final = 22
+_LATE: Final = "a time after the year 2262"
 _UNFINISHED: Final = (
     "the recorder never finished the file, or it was cut short; copy it again, or give what "
     "`mcap recover` saves of it"
@@ -178,7 +179,7 @@ class McapFile:
             self._channels[number] = (cursor.string(), cursor.string(), schema)
         else:
             number, _, time_ns = (cursor.number(code) for code in "HIQ")
-            self._found.setdefault(number, []).append(McapEntry(chunk, record.offset, time_ns))
+            self._add(number, McapEntry(chunk, record.offset, time_ns), cursor)
 
     def _read_message_index(self, record: Record) -> None:
         cursor = self._cursor(record)
@@ -187,11 +188,13 @@ class McapFile:
         if len(pairs) % 16 or not self._chunks:
             text = f"a message index of {len(pairs)} bytes"
             raise cursor.corrupt(text, "pairs of 16 bytes behind a chunk")
-        chunk = len(self._chunks) - 1
-        self._found.setdefault(channel, []).extend(
-            McapEntry(chunk, offset, time_ns)
-            for time_ns, offset in struct.iter_unpack("<QQ", pairs)
-        )
+        for time_ns, offset in struct.iter_unpack("<QQ", pairs):
+            self._add(channel, McapEntry(len(self._chunks) - 1, offset, time_ns), cursor)
+
+    def _add(self, channel: int, entry: McapEntry, cursor: Cursor) -> None:
+        if entry.time_ns >> 63:
+            raise cursor.corrupt(_LATE, "an earlier one")
+        self._found.setdefault(channel, []).append(entry)
 
     def _read_chunk(self, number: int, *, with_messages: bool) -> None:
         data = self._unpacked(number, head=False)
