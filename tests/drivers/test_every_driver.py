@@ -80,6 +80,16 @@ def synthetic(_):
     return "synthetic:room", {"frames": "3", "scale": "0.05", "noise": "d435"}
 
 
+def synthetic_hall(_):
+    options = {"frames": "3", "scale": "0.05", "noise": "kinect", "rings": "8", "columns": "64"}
+    return "synthetic:hall", options
+
+
+def synthetic_street(_):
+    options = {"frames": "3", "scale": "0.05", "noise": "lidar", "rings": "8", "columns": "64"}
+    return "synthetic:street", options
+
+
 KITTI_CALIBRATION = """\
 P2: 16 0 7.5 1 0 16 5.5 0 0 0 1 0.002
 R0_rect: 1 0 0 0 1 0 0 0 1
@@ -230,6 +240,8 @@ RECORDINGS = {
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
     "synthetic": ("synthetic", synthetic),
+    "synthetic hall": ("synthetic", synthetic_hall),
+    "synthetic street": ("synthetic", synthetic_street),
     "packets ouster": ("packets", packets_ouster),
     "packets velodyne": ("packets", packets_velodyne),
     "clouds": ("clouds", clouds),

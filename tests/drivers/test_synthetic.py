@@ -7,8 +7,8 @@ import pytest
 
 from sensorfusion.errors import SourceError
 from sensorfusion.noise import DepthNoise
-from sensorfusion_drivers import synthetic
 from sensorfusion_drivers.synthetic import SyntheticDriver
+from sensorfusion_drivers.synthetic import room as synthetic_room
 
 ROOM = "synthetic:room"
 
@@ -98,7 +98,7 @@ def test_true_poses_are_known_without_a_scene(monkeypatch):
     def not_asked_for(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr(synthetic, "room", not_asked_for)
+    monkeypatch.setattr(synthetic_room, "room", not_asked_for)
     truth = SyntheticDriver().truth(ROOM, frames=5)
     assert len(truth.trajectory) == 5
     with pytest.raises(AssertionError):

@@ -121,7 +121,12 @@ class RgbdSensor:
 
     def depth(self, T_world_depth: RigidTransform) -> View:
         """Return what the depth camera sees, exact to float32."""
-        return self._eye.look(self.rig.cameras["depth"], T_world_depth)
+        return self.view("depth", T_world_depth)
+
+    def view(self, camera: str, T_world_depth: RigidTransform) -> View:
+        """Return what one of the two cameras sees, exact to float32."""
+        T_world_camera = T_world_depth @ self.rig.transform("depth", camera)
+        return self._eye.look(self.rig.cameras[camera], T_world_camera)
 
     def color(self, T_world_depth: RigidTransform) -> NDArray[np.uint8]:
         """Return the picture of the colour camera, uint8 (H, W, 3) red, green, blue."""
