@@ -1,7 +1,7 @@
 """Point cloud: what one scan of a LiDAR measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,9 @@ class PointCloud:
         _check("points", self.points, np.float32, (len(self.points), 3))
         # One pass and no temporary: NaN and infinity both spoil a sum of products.
         flat = self.points.reshape(-1)
-        if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(flat).all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            sound = np.isfinite(np.dot(flat, flat))
+        if not sound and not np.isfinite(flat).all():
             msg = "points hold NaN or infinity; leave such points out and count them in missing"
             raise ValueError(msg)
         count = len(self.points)
@@ -90,6 +92,20 @@ class PointCloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def subset(self, rows: NDArray[np.integer]) -> "PointCloud":
+        """Return the cloud with these points alone, every layer with them.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (K,)
+        """
+        layers: dict[str, Any] = {name: getattr(self, name) for name in ("points", *_LAYERS)}
+        taken: dict[str, Any] = {
+            name: None if layer is None else layer[rows] for name, layer in layers.items()
+        }
+        taken["extra"] = {name: values[rows] for name, values in self.extra.items()}
+        return replace(self, **taken)
 
 
 def _check(name: str, layer: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> None:

@@ -1,0 +1,88 @@
+"""``sensorfusion export``: what was measured, in the files of other programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.output import only_our_output, write_line
+from sensorfusion.cli.progress import Watch
+from sensorfusion.config import DepthSettings
+from sensorfusion.depth.absolute import with_metric_scale
+from sensorfusion.depth.into_cloud import IntoCloud
+from sensorfusion.export.cloud import write_cloud
+from sensorfusion.formats.whole_file import make_folder
+from sensorfusion.sources.driver import SeekableFrameSource
+
+app = App(name="export")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudFiles:
+    """What is written, and where.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for NNNNNN.ply (or .pcd, .las), one file a frame; made if it is not there.
+    format : {"ply", "pcd", "las"}
+        PCD is written compressed; LAS needs the extra "lidar" and holds whole millimetres.
+    color : bool
+        Give each point the colour that the cameras see there; black where none does.
+    """
+
+    out: Path
+    format: Literal["ply", "pcd", "las"] = "ply"
+    color: Annotated[bool, Parameter(negative=())] = False
+
+
+@app.command
+def cloud(
+    source: str,
+    /,
+    *,
+    files: CloudFiles,
+    near_m: float = 0.0,
+    far_m: float | None = None,
+    opening: SourceOptions | None = None,
+) -> None:
+    """Write the points of each frame, in metres, in the coordinates of what measured them.
+
+    Scans of a recording that knows its motion are compensated for it.
+
+    Parameters
+    ----------
+    source
+        A recording, a folder, or a name such as synthetic:street.
+    near_m
+        Nearer points are left out, metres.
+    far_m
+        Farther points are left out, metres: by default what the sensor is good for.
+    """
+    opening = opening or SourceOptions()
+    settings = DepthSettings(near_m=near_m, far_m=far_m)
+    with only_our_output(), opening.open(source) as opened, Watch("cloud", files.out) as watch:
+        make_folder(files.out)
+        total = len(opened) if isinstance(opened, SeekableFrameSource) else None
+        trajectory = opened.trajectory
+        into_cloud = IntoCloud(opened.rig, settings, trajectory, with_color=files.color)
+        frames, points, colored = 0, 0, 0
+        for frame in with_metric_scale(opened):
+            found = into_cloud(frame)
+            write_cloud(found, files.out / f"{frame.index:06d}.{files.format}")
+            frames, points = frames + 1, points + len(found)
+            if found.color is not None:
+                colored += int(found.color.any(axis=1).sum())
+            if not watch(frames, total):
+                break
+        losses = opened.losses
+    write_line(f"{frames} clouds of {points} points in {files.out}")
+    if files.color and points:
+        write_line(f"  {colored / points:.1%} of the points have a colour")
+    for reason, count in losses.dropped.items():
+        write_line(f"  dropped {count}: {reason}")
+    if watch.interrupted:
+        raise KeyboardInterrupt
