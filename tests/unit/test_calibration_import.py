@@ -2,13 +2,17 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sensorfusion.calibration.rig_file import import_rig, read_rig
 from sensorfusion.errors import CalibrationError
+from sensorfusion.formats.pcd import read_pcd
 
+DATA = Path(os.environ.get("SENSORFUSION_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CAM_TO_CAM = """\
 calib_time: 09-Jan-2012 13:57:47
 corner_dist: 9.950000e-02
@@ -292,6 +296,21 @@ def test_a_camera_and_a_transform_of_opencalib_are_one_rig(files):
     # The pictures have 1200 rows: the size is mended, the matrix stays.
     mended = import_rig(paths, size_px=(1920, 1200)).cameras["center_camera"]
     assert (mended.height, mended.fy, mended.cy) == (1200, 2071.72, 576.237)
+
+
+def test_as_many_real_points_fall_into_the_picture_as_its_source_counts():
+    folder = DATA / "lidar-camera-distorted"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there; set SENSORFUSION_DATA")
+    # The file says 1080 rows, the picture has 1200.
+    rig = import_rig(sorted(folder.glob("*.json")), size_px=(1920, 1200))
+    fields = read_pcd(folder / "0.pcd").fields
+    points = np.stack([np.asarray(fields[axis], dtype=np.float64) for axis in "xyz"], axis=-1)
+    moved = rig.transform("center_camera", "top_center_lidar").apply(points)
+    u, v = rig.cameras["center_camera"].project(moved).T
+    with np.errstate(invalid="ignore"):
+        inside = (u >= 0) & (u < 1920) & (v >= 0) & (v < 1200)
+    assert (len(points), inside.sum()) == (78238, 9962)
 
 
 def test_colmaps_pixel_centres_move_by_half_a_pixel(files):
