@@ -451,6 +451,18 @@ def test_a_port_that_nothing_was_sent_to_is_refused(record):
         record(whole_scan(NEW, 1, {}), metadata(), port="1")
 
 
+def test_what_else_a_capture_holds_is_told(record, tmp_path):
+    record([*whole_scan(NEW, 1, {}), (b"temperature", 7503, 1)], metadata())
+    data = (tmp_path / "scan.pcap").read_bytes()
+    arp = bytes(12) + b"\x08\x06" + bytes(28)
+    (tmp_path / "scan.pcap").write_bytes(data + struct.pack("<4I", 999, 0, 42, 42) + arp)
+    with open_source(tmp_path / "scan.pcap") as source:
+        assert source.notes == (
+            "1 datagrams of 11 bytes to port 7503 are not read",
+            "1 packets that are not UDP over IPv4 are left out",
+        )
+
+
 def test_a_capture_of_something_else_says_what_it_holds(record, tmp_path):
     write_capture(tmp_path / "web.pcap", [b"GET /"] * 3)
     with pytest.raises(SourceError, match="3 datagrams of 5 bytes"):
@@ -521,7 +533,8 @@ def test_a_real_recording_has_three_scans_and_their_poses(real):
     assert len(real) == 3
     assert len(real.trajectory) == 3
     assert real.trajectory.poses[1].translation_m[0] == pytest.approx(0.2454105)
-    assert real.notes == ()
+    # Ten readings of the inertial sensor for each scan.
+    assert real.notes == ("30 datagrams of 48 bytes to port 7503 are not read",)
 
 
 @pytest.mark.parametrize("index", range(3))

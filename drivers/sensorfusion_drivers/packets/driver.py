@@ -1,7 +1,7 @@
 """The driver for packet captures of Ouster and Velodyne sensors."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -92,13 +92,30 @@ def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource
     path = capture.path
     datagrams = list(capture.datagrams())
     kind = _kind(capture, datagrams)
+    source: FrameSource
     if kind == "velodyne":
         packets = [item for item in datagrams if item.size == PACKET_BYTES]
-        return VelodyneSource(capture, _of_one_sensor(path, packets, port), model)
-    if kind == "ouster":
+        chosen = _of_one_sensor(path, packets, port)
+        source = VelodyneSource(capture, chosen, model)
+    elif kind == "ouster":
         sensor = read_metadata(_find_metadata(path, metadata))
-        return OusterSource(capture, _ouster_packets(path, datagrams, sensor, port), sensor)
-    raise UnsupportedRecordingError(_nothing(path, datagrams, capture.skipped))
+        chosen = _ouster_packets(path, datagrams, sensor, port)
+        source = OusterSource(capture, chosen, sensor)
+    else:
+        raise UnsupportedRecordingError(_nothing(path, datagrams, capture.skipped))
+    source.notes = (*source.notes, *_left_out(capture, datagrams, chosen))
+    return source
+
+
+def _left_out(capture: Capture, datagrams: list[Datagram], chosen: list[Datagram]) -> Iterator[str]:
+    """Say what else the capture holds: packets of an IMU or a GPS, or of another program."""
+    others = Counter((item.port, item.size) for item in datagrams)
+    others.subtract((item.port, item.size) for item in chosen)
+    for (port, size), count in sorted(others.items()):
+        if count:
+            yield f"{count} datagrams of {size} bytes to port {port} are not read"
+    for reason, count in capture.skipped.items():
+        yield f"{count} {reason} are left out"
 
 
 def _find_capture(location: Path) -> Path:

@@ -96,31 +96,36 @@ class OusterSource(SeekableFrameSource):
         # A packet may have been captured twice: the first counts.
         firing, first = np.unique(columns.column[kept], return_index=True)
         kept = kept[first]
-        profile = self._layout.profile
-        pixels = columns.pixels[kept][:, self._beams.channel]
+        profile, rows = self._layout.profile, self._sensor.rows
+        pixels = columns.pixels[kept][:, self._beams.channel].reshape(-1)
         steps = pixels["range"] & profile.range_mask
-        at, ring = np.nonzero(steps)
-        column = firing[at]
-        range_m = (steps[at, ring] * np.float32(profile.unit_mm / 1000.0)).astype(np.float32)
-        found = pixels[at, ring]
-        directions = self._beams.direction
-        empty_at, empty_ring = np.nonzero(steps == 0)
+        hit, empty = np.flatnonzero(steps != 0), np.flatnonzero(steps == 0)
+        # Of each pixel, its beam among those of a whole revolution.
+        beam = (firing[:, None] * rows + np.arange(rows)).reshape(-1)
+        direction = self._beams.direction.reshape(-1, 3)
+        origin_m = self._beams.origin_m.reshape(-1, 3)
+        range_m = steps[hit] * np.float32(profile.unit_mm / 1000.0)
+        at, ring = np.divmod(hit, rows)
+        found = pixels[hit]
         extra: dict[str, NDArray[np.uint16]] = {
             "near_ir": found["near_ir"].astype(np.uint16) * np.uint16(profile.near_ir_step)
         }
         if "signal" in (profile.pixel.names or ()):
             extra["signal"] = found["signal"].astype(np.uint16)
+        points = direction.take(beam[hit], axis=0)
+        points *= range_m.astype(np.float32)[:, None]
+        points += origin_m.take(beam[hit], axis=0)
         return PointCloud(
-            points=self._beams.origin_m[column, ring] + range_m[:, None] * directions[column, ring],
+            points=points,
             coordinate_system=NAME,
             timestamp_ns=timestamp_ns,
             intensity=found["reflectivity"].astype(np.float32),
             ring=ring.astype(np.uint16),
-            column=column.astype(np.int32),
+            column=firing[at].astype(np.int32),
             time_offset_ns=(columns.timestamp_ns[kept] - timestamp_ns)[at],
             extra=extra,
-            empty_beams=directions[firing[empty_at], empty_ring],
-            missing=len(empty_at),
+            empty_beams=direction.take(beam[empty], axis=0),
+            missing=len(empty),
         )
 
 

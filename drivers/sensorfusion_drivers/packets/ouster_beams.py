@@ -34,13 +34,14 @@ class Beams:
         Unit vectors in the sensor's coordinate system, rows from the highest beam down.
     origin_m : ndarray of float32, shape (columns, rows, 3)
         The point of range 0, metres.
-    channel : ndarray of int64, shape (rows,)
-        Channel of the packet that each row is.
+    channel : ndarray of int64, shape (rows,), or slice
+        Channel of the packet that each row is; a slice of all where they stand in that order, as
+        they mostly do, because that is taken ten times as fast.
     """
 
     direction: NDArray[np.float32]
     origin_m: NDArray[np.float32]
-    channel: NDArray[np.int64]
+    channel: NDArray[np.int64] | slice
 
     @classmethod
     def of(cls, sensor: OusterMetadata) -> "Beams":
@@ -74,7 +75,7 @@ class Beams:
         return cls(
             direction=np.ascontiguousarray(direction @ rotation.T, dtype=np.float32),
             origin_m=np.ascontiguousarray(origin_m @ rotation.T + translation_m, dtype=np.float32),
-            channel=channel,
+            channel=slice(None) if (np.diff(channel) > 0).all() else channel,
         )
 
 
