@@ -81,7 +81,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 }
 
 
-COMPARISONS = ("rgbd", "fusion", "native_depth", "standard")
+COMPARISONS = ("rgbd", "fusion", "native_depth", "standard", "deskew")
 
 
 def main(names: list[str]) -> int:
