@@ -30,9 +30,15 @@ def test_a_size_that_a_file_says_wrongly_can_be_given(tmp_path):
     }
     (tmp_path / "left.json").write_text(json.dumps(camera))
     out = tmp_path / "rig.toml"
-    arguments = [str(tmp_path / "left.json"), "--size-px", "640", "480", "--out", str(out)]
+    arguments = [str(tmp_path / "left.json"), "--size", "640x480", "--out", str(out)]
     assert cli.run(["calibrate", "import", *arguments]) == 0
     assert read_rig(out).cameras["left"].height == 480
+
+
+def test_a_size_that_is_none_is_wrong_usage(tmp_path, capsys):
+    arguments = ["x.json", "--size", "640", "--out", str(tmp_path / "rig.toml")]
+    assert cli.run(["calibrate", "import", *arguments]) == 2
+    assert "expected WIDTHxHEIGHT" in capsys.readouterr().err
 
 
 def test_nothing_to_read_is_wrong_usage(tmp_path, capsys):

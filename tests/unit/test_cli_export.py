@@ -1,6 +1,7 @@
 """``export cloud`` writes points that hold what was measured, in the colours that cameras see."""
 
 import numpy as np
+
 from sensorfusion.cli import app as cli
 from sensorfusion.sources.registry import open_source
 

@@ -15,7 +15,7 @@ app = App(name="calibrate")
 def import_(
     *files: Path,
     out: Path,
-    size_px: tuple[int, int] | None = None,
+    size: str | None = None,
     metres_per_unit: float | None = None,
 ) -> None:
     """Turn calibration files of other programs into one rig file.
@@ -30,15 +30,25 @@ def import_(
         All files of one calibration.
     out
         The rig file (TOML) to write.
-    size_px
-        Width and height of the pictures, for files that do not say, or say it wrongly.
+    size
+        WIDTHxHEIGHT of the pictures, for files that do not say, or say it wrongly.
     metres_per_unit
         What COLMAP's unit of length is, which its files do not say.
     """
     if not files:
         msg = "calibrate import needs the files to read; give one or more"
         raise UsageError(msg)
-    rig = import_rig(files, size_px=size_px, metres_per_unit=metres_per_unit)
+    rig = import_rig(files, size_px=_size_px(size), metres_per_unit=metres_per_unit)
     write_rig(rig, out)
     sensors = [*rig.cameras, *rig.lidars, *rig.imus]
     write_line(f"{out}: {', '.join(sensors)}; {len(rig.transforms)} transforms")
+
+
+def _size_px(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        msg = f"--size {text}: expected WIDTHxHEIGHT, such as 1242x375"
+        raise UsageError(msg)
+    return int(width), int(height)
