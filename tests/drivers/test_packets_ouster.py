@@ -248,8 +248,29 @@ def test_columns_outside_the_window_are_not_missed(record):
 def test_a_packet_captured_twice_counts_once(record):
     pixels = {(0, 0): (1000,)}
     first, second = whole_scan(NEW, 1, pixels)
-    cloud = record([first, second, first], metadata())[0].measurement
-    assert len(cloud) == 1
+    source = record([first, second, first], metadata())
+    assert len(source[0].measurement) == 1
+    assert source.notes == ("1 packets came a second time and are left out",)
+
+
+def test_columns_come_in_the_order_of_firing_whatever_that_of_their_packets(record):
+    pixels = {(0, 3): (1000,), (0, 20): (1000,)}
+    first, second = whole_scan(NEW, 1, pixels)
+    cloud = record([second, first], metadata())[0].measurement
+    assert cloud.column.tolist() == [3, 20]
+    assert cloud.time_offset_ns.tolist() == [3 * COLUMN_NS, 20 * COLUMN_NS]
+
+
+def test_a_column_that_is_all_zero_does_not_begin_another_scan(record):
+    payloads = []
+    for frame in (700, 701):
+        first, second = whole_scan("LEGACY", frame, {(0, 3): (1000,)})
+        column = len(first) // PER_PACKET
+        payloads += [bytes(column) + first[column:], bytes(len(second))]
+    source = record(payloads, metadata("LEGACY"))
+    assert [frame.measurement.column.tolist() for frame in source] == [[3], [3]]
+    assert source.losses.dropped == {}
+    assert "34 columns of 64 are missing" in source.notes[0]
 
 
 @pytest.mark.parametrize("profile", ["LEGACY", NEW])
@@ -475,6 +496,25 @@ def test_a_capture_that_was_cut_short_is_refused(record, tmp_path):
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(CorruptRecordingError, match=r"scan\.pcap: at byte \d+"):
         open_source(path)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_whatever_is_damaged_is_read_or_refused_in_one_sentence(tmp_path, profile):
+    path, rng = tmp_path / "scan.pcap", np.random.default_rng(5)
+    write_capture(path, whole_scan(profile, 1, {(0, 0): (1000,)}))
+    sound, sensor = path.read_bytes(), json.dumps(metadata(profile)).encode()
+    for _ in range(60):
+        for name, data in (("scan.pcap", sound), ("scan.json", sensor)):
+            octets = bytearray(data)
+            reach = rng.choice([200, len(octets)])  # headers, or anything
+            for at in rng.integers(0, reach, rng.choice([0, 1, 5])):
+                octets[at] = rng.choice([0, 0x39, 0xFF, rng.integers(256)])
+            (tmp_path / name).write_bytes(octets)
+        try:
+            with open_source(path, driver="packets") as source:
+                assert sum(len(frame.measurement) for frame in source) <= ROWS * COLUMNS
+        except SensorFusionError as error:
+            assert "\n" not in str(error)
 
 
 def test_a_folder_with_several_captures_asks_for_one(record, tmp_path):

@@ -93,7 +93,7 @@ class OusterSource(SeekableFrameSource):
     def _cloud(self, packets: list[bytes], timestamp_ns: int) -> PointCloud:
         columns = self._layout.columns(packets)
         kept = np.flatnonzero(columns.valid)
-        # A packet may have been captured twice: the first counts.
+        # In order of firing, whatever the order in which they came; each once.
         firing, first = np.unique(columns.column[kept], return_index=True)
         kept = kept[first]
         profile, rows = self._layout.profile, self._sensor.rows
@@ -141,6 +141,8 @@ def _notes(index: ScanIndex, sensor: OusterMetadata) -> Iterator[str]:
         )
     if index.damaged_packets:
         yield f"{index.damaged_packets} packets have a wrong checksum and are left out"
+    if index.repeated_packets:
+        yield f"{index.repeated_packets} packets came a second time and are left out"
     if index.other_packets:
         yield f"{index.other_packets} packets hold something else than ranges and are left out"
     # Packets hold the lower three bytes.

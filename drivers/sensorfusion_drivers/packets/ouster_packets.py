@@ -20,6 +20,7 @@ from sensorfusion_drivers.packets.ouster_metadata import OusterMetadata
 
 LIDAR_PACKET: Final = 1
 """``packet_type`` of packets with ranges."""
+_LEGACY_VALID: Final = 0xFFFFFFFF
 # What stands in place of the checksum where the firmware makes none.
 NO_CHECKSUM: Final = frozenset({0, 0xDEADBEEF_0000C0DE})
 
@@ -165,10 +166,16 @@ class PacketFormat:
         """Return what a packet holds, :data:`LIDAR_PACKET` for ranges."""
         return LIDAR_PACKET if self.legacy else int.from_bytes(packet[:2], "little")
 
-    def frame_id(self, packet: bytes) -> int:
-        """Return the number of the revolution, 0 to 65535."""
-        at = 10 if self.legacy else 2
-        return int.from_bytes(packet[at : at + 2], "little")
+    def frame_id(self, packet: bytes) -> int | None:
+        """Return the number of the revolution, 0 to 65535; None where no column says it.
+
+        Where there is no header it stands in every column, but only valid ones are filled in.
+        """
+        if not self.legacy:
+            return int.from_bytes(packet[2:4], "little")
+        columns = np.frombuffer(packet, dtype=self.column)
+        valid = np.flatnonzero(columns["status"] == _LEGACY_VALID)
+        return int(columns["frame_id"][valid[0]]) if len(valid) else None
 
     def run_and_serial(self, packet: bytes) -> tuple[int, int]:
         """Return initialisation and serial number of the sensor, 0 where a packet has none."""
@@ -194,7 +201,7 @@ class PacketFormat:
         start = 0 if self.legacy else 32
         body = octets[:, start : start + self.columns_per_packet * self.column.itemsize]
         columns = np.ascontiguousarray(body).reshape(-1).view(self.column)
-        valid = columns["status"] == 0xFFFFFFFF if self.legacy else columns["status"] & 1 == 1
+        valid = columns["status"] == _LEGACY_VALID if self.legacy else columns["status"] & 1 == 1
         return Columns(
             timestamp_ns=columns["timestamp"].astype(np.int64),
             column=columns["measurement_id"].astype(np.int64),

@@ -10,7 +10,7 @@ import numpy as np
 from sensorfusion.errors import CalibrationError
 from sensorfusion.formats.udp import Capture, Datagram
 from sensorfusion_drivers.packets.ouster_metadata import OusterMetadata
-from sensorfusion_drivers.packets.ouster_packets import LIDAR_PACKET, PacketFormat
+from sensorfusion_drivers.packets.ouster_packets import LIDAR_PACKET, Columns, PacketFormat
 
 # Packets whose checksums are made at once: 10 MB.
 _BATCH: Final = 512
@@ -33,6 +33,21 @@ class ScanPackets:
     packets: list[Datagram] = field(default_factory=list)
     timestamp_ns: int = -1
     columns: int = 0
+    _firsts: set[int] = field(default_factory=set, init=False, repr=False)
+
+    def add(self, datagram: Datagram, columns: Columns) -> bool:
+        """Add a packet with its columns; say no if the scan has these columns already."""
+        valid = np.flatnonzero(columns.valid)
+        if len(valid):
+            first = int(columns.column[valid[0]])
+            if first in self._firsts:
+                return False
+            self._firsts.add(first)
+            first_ns = int(columns.timestamp_ns[valid].min())
+            self.timestamp_ns = min(first_ns, self.timestamp_ns) if self.columns else first_ns
+            self.columns += len(valid)
+        self.packets.append(datagram)
+        return True
 
 
 @dataclass(slots=True)
@@ -43,8 +58,8 @@ class ScanIndex:
     ----------
     scans : list of ScanPackets
         In order of time.
-    damaged_packets, other_packets : int
-        Left out: with a wrong checksum, or with something else than ranges.
+    damaged_packets, other_packets, repeated_packets : int
+        Left out: with a wrong checksum, with something else than ranges, or captured before.
     dropped : dict of str to int
         Scans that cannot be delivered, by reason.
     run : int
@@ -54,6 +69,7 @@ class ScanIndex:
     scans: list[ScanPackets] = field(default_factory=list)
     damaged_packets: int = 0
     other_packets: int = 0
+    repeated_packets: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     run: int = 0
 
@@ -89,11 +105,15 @@ def index_scans(
         now, serial = layout.run_and_serial(packet)
         _check_serial(sensor, serial)
         number = layout.frame_id(packet)
+        number = unwrapped if number is None else number
         if now != run:  # the sensor was started again, and counts from anew
             start, unwrapped, run = start + 1, number, now
         unwrapped += (number - unwrapped + 0x8000) % 0x10000 - 0x8000
         scan = found.setdefault((start, unwrapped), ScanPackets())
-        _add(scan, datagram, packet, sensor, layout)
+        columns = layout.columns([packet])
+        if not scan.add(datagram, columns):
+            index.repeated_packets += 1
+        _check_columns(sensor, columns)
     index.run = max(run, 0)
     for _, scan in sorted(found.items()):
         if not scan.columns:
@@ -130,25 +150,11 @@ def _check_serial(sensor: OusterMetadata, serial: int) -> None:
         raise CalibrationError(msg)
 
 
-def _add(
-    scan: ScanPackets,
-    datagram: Datagram,
-    packet: bytes,
-    sensor: OusterMetadata,
-    layout: PacketFormat,
-) -> None:
-    columns = layout.columns([packet])
-    valid = columns.valid
-    if valid.any():
-        last = int(columns.column[valid].max())
-        if last >= sensor.columns:
-            msg = (
-                f"{sensor.path}: tells of {sensor.columns} columns; a packet holds column {last}; "
-                "give the metadata of this recording with -o metadata=FILE"
-            )
-            raise CalibrationError(msg)
-        first_ns = int(columns.timestamp_ns[valid].min())
-        earlier = scan.timestamp_ns if scan.columns else first_ns
-        scan.timestamp_ns = min(first_ns, earlier)
-        scan.columns += int(np.count_nonzero(valid))
-    scan.packets.append(datagram)
+def _check_columns(sensor: OusterMetadata, columns: Columns) -> None:
+    last = int(columns.column[columns.valid].max(initial=0))
+    if last >= sensor.columns:
+        msg = (
+            f"{sensor.path}: tells of {sensor.columns} columns; a packet holds column {last}; "
+            "give the metadata of this recording with -o metadata=FILE"
+        )
+        raise CalibrationError(msg)

@@ -30,7 +30,10 @@ _NG_SECTION, _NG_INTERFACE, _NG_PACKET = 0x0A0D0D0A, 1, 6
 _NG_UNDATED: Final = {2: "an obsolete packet block", 3: "a simple packet block, without a time"}
 # No link delivers more; a larger length is a damaged file (libpcap's own bound).
 _LARGEST_RECORD: Final = 262_144
-_DAMAGED: Final = "the capture is damaged or was cut short; copy or record it again"
+_DAMAGED: Final = (
+    "the capture is damaged or was cut short; copy it again, or save what is whole of it with "
+    "`tcpdump -r FILE -w NEW.pcap`"
+)
 
 
 @dataclass(frozen=True, slots=True)
