@@ -20,12 +20,12 @@ def truth_of(location, **options):
     return SyntheticDriver().truth(location, frames=4, scale=0.1, **options)
 
 
-def test_a_frame_is_a_scan_and_the_picture_taken_in_its_middle():
+def test_a_frame_is_a_scan_and_the_picture_taken_when_it_looks_ahead():
     source = opened(STREET, noise="lidar")
     frame = source[2]
     assert frame.sensor == "lidar"
     assert frame.timestamp_ns == frame.measurement.timestamp_ns == 200_000_000
-    assert frame.images["color"].timestamp_ns == 250_000_000
+    assert frame.images["color"].timestamp_ns == 245_000_000
     assert frame.images["color"].pixels.shape == (38, 124, 3)
     assert frame.depths == {}
     assert list(source.rig.cameras) == ["color"]
@@ -50,9 +50,9 @@ def test_the_trajectory_is_where_the_lidar_is_when_a_scan_begins():
 def test_true_depth_is_what_exact_points_have_in_the_picture():
     source = opened(HALL, shutter="global", columns=256)
     depth = truth_of(HALL).depth("color", 1)
-    assert depth.timestamp_ns == 150_000_000
-    # Points of the scan that begins at 0.1 s, moved by the true motion to 0.15 s.
-    T_now_then = truth_at(150_000_000).inverse() @ truth_at(100_000_000)
+    assert depth.timestamp_ns == 145_000_000
+    # Points of the scan that begins at 0.1 s, moved by the true motion to 0.145 s.
+    T_now_then = truth_at(145_000_000).inverse() @ truth_at(100_000_000)
     points = T_now_then.apply(source[1].measurement.points)
     points = source.rig.transform("color", "lidar").apply(points)
     camera = source.rig.cameras["color"]
@@ -78,7 +78,7 @@ def test_a_depth_camera_beside_the_lidar_is_there_when_asked_for():
     assert set(beside.rig.cameras) == {"depth", "color"}
     assert beside.rig.noise_of("depth") == DepthNoise.of_device("kinect", 38.57)
     raw = beside[1].depths["depth"]
-    assert raw.timestamp_ns == 150_000_000
+    assert raw.timestamp_ns == 145_000_000
     true = truth_of(HALL, noise="kinect").depth("depth", 1)
     both = (raw.values > 0) & (true.metres > 0)
     assert both.mean() > 0.3

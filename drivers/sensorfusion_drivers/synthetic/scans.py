@@ -24,8 +24,9 @@ from sensorfusion.sources.driver import Losses, SeekableFrameSource, Truth
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 
-EXPOSURE_NS: Final = PERIOD_NS // 2
-"""Pictures are taken this long after a scan begins, when the LiDAR looks ahead."""
+EXPOSURE_NS: Final = PERIOD_NS * 9 // 20
+"""Pictures are taken this long after a scan begins: when the LiDAR looks ahead, and nearer in time
+to this scan than to the next."""
 
 
 @dataclass(frozen=True, slots=True)
