@@ -99,30 +99,33 @@ class OusterSource(SeekableFrameSource):
         profile, rows = self._layout.profile, self._sensor.rows
         pixels = columns.pixels[kept][:, self._beams.channel].reshape(-1)
         steps = pixels["range"] & profile.range_mask
-        hit, empty = np.flatnonzero(steps != 0), np.flatnonzero(steps == 0)
+        returned = steps != 0
+        hit, empty = np.flatnonzero(returned), np.flatnonzero(~returned)
         # Of each pixel, its beam among those of a whole revolution.
         beam = (firing[:, None] * rows + np.arange(rows)).reshape(-1)
         direction = self._beams.direction.reshape(-1, 3)
         origin_m = self._beams.origin_m.reshape(-1, 3)
         range_m = steps[hit] * np.float32(profile.unit_mm / 1000.0)
-        at, ring = np.divmod(hit, rows)
+        of_column = np.count_nonzero(returned.reshape(-1, rows), axis=1)
+        offset_ns = columns.timestamp_ns[kept] - timestamp_ns
         found = pixels[hit]
         extra: dict[str, NDArray[np.uint16]] = {
             "near_ir": found["near_ir"].astype(np.uint16) * np.uint16(profile.near_ir_step)
         }
         if "signal" in (profile.pixel.names or ()):
             extra["signal"] = found["signal"].astype(np.uint16)
-        points = direction.take(beam[hit], axis=0)
+        beam_of_point = beam[hit]
+        points = direction.take(beam_of_point, axis=0)
         points *= range_m.astype(np.float32)[:, None]
-        points += origin_m.take(beam[hit], axis=0)
+        points += origin_m.take(beam_of_point, axis=0)
         return PointCloud(
             points=points,
             coordinate_system=NAME,
             timestamp_ns=timestamp_ns,
             intensity=found["reflectivity"].astype(np.float32),
-            ring=ring.astype(np.uint16),
-            column=firing[at].astype(np.int32),
-            time_offset_ns=(columns.timestamp_ns[kept] - timestamp_ns)[at],
+            ring=np.tile(np.arange(rows, dtype=np.uint16), len(kept))[hit],
+            column=np.repeat(firing.astype(np.int32), of_column),
+            time_offset_ns=np.repeat(offset_ns, of_column),
             extra=extra,
             empty_beams=direction.take(beam[empty], axis=0),
             missing=len(empty),
