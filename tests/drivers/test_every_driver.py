@@ -222,6 +222,99 @@ def packets_velodyne(folder):
     return str(folder / "turns.pcap"), {}
 
 
+def ros(container, with_lidar):
+    """Return a maker of a ROS recording: scans or depth pictures, each with a picture."""
+
+    def make(folder):
+        from rosbags.rosbag1 import Writer as Bag1
+        from rosbags.rosbag2 import StoragePlugin
+        from rosbags.rosbag2 import Writer as Bag2
+        from rosbags.typesys import Stores, get_typestore
+
+        is_ros1 = container == "bag"
+        store = get_typestore(Stores.ROS1_NOETIC if is_ros1 else Stores.ROS2_HUMBLE)
+        path = folder / "recording"
+        if is_ros1:
+            writer = Bag1(path)
+        else:
+            writer = Bag2(path, version=9, storage_plugin=StoragePlugin[container])
+        encode = store.serialize_ros1 if is_ros1 else store.serialize_cdr
+        with writer:
+            known = {}
+            for topic, name, stamp_ns, message in ros_messages(store, is_ros1, with_lidar):
+                if topic not in known:
+                    known[topic] = writer.add_connection(topic, name, typestore=store)
+                writer.write(known[topic], stamp_ns, encode(message, name))
+        return str(path), {}
+
+    return make
+
+
+def ros_messages(store, is_ros1, with_lidar):
+    def made(name, /, **values):
+        return store.types[name](**values)
+
+    def header(stamp_ns):
+        seconds, rest = divmod(stamp_ns, 1_000_000_000)
+        stamp = made("builtin_interfaces/msg/Time", sec=seconds, nanosec=rest)
+        extra = {"seq": 0} if is_ros1 else {}
+        return made("std_msgs/msg/Header", stamp=stamp, frame_id="sensor", **extra)
+
+    def image(pixels, encoding, stamp_ns):
+        return made(
+            "sensor_msgs/msg/Image",
+            header=header(stamp_ns),
+            height=HEIGHT,
+            width=WIDTH,
+            encoding=encoding,
+            is_bigendian=0,
+            step=pixels.nbytes // HEIGHT,
+            data=pixels.reshape(-1).view(np.uint8),
+        )
+
+    K = (16, 0, 7.5, 0, 16, 5.5, 0, 0, 1)
+    matrices = {"d": (), "k": K, "r": np.eye(3), "p": np.insert(K, (3, 6, 9), 0)}
+    named = {n.upper() if is_ros1 else n: np.ravel(m).astype("f8") for n, m in matrices.items()}
+    none = dict.fromkeys(("x_offset", "y_offset", "height", "width"), 0)
+    info = made(
+        "sensor_msgs/msg/CameraInfo",
+        header=header(0),
+        height=HEIGHT,
+        width=WIDTH,
+        distortion_model="plumb_bob",
+        binning_x=0,
+        binning_y=0,
+        roi=made("sensor_msgs/msg/RegionOfInterest", do_rectify=False, **none),
+        **named,
+    )
+    yield "/camera/camera_info", "sensor_msgs/msg/CameraInfo", 1, info
+    axes = [
+        made("sensor_msgs/msg/PointField", name=name, offset=4 * i, datatype=7, count=1)
+        for i, name in enumerate("xyz")
+    ]
+    for stamp_ns, depth, color in pictures():
+        rgb = image(color, "rgb8", stamp_ns + 1_000_000)
+        yield "/camera/image_raw", "sensor_msgs/msg/Image", stamp_ns, rgb
+        if not with_lidar:
+            raw = image(depth, "16UC1", stamp_ns)
+            yield "/camera/depth", "sensor_msgs/msg/Image", stamp_ns, raw
+            continue
+        points = depth.reshape(-1, 3).astype("<f4")
+        cloud = made(
+            "sensor_msgs/msg/PointCloud2",
+            header=header(stamp_ns),
+            height=1,
+            width=len(points),
+            fields=axes,
+            is_bigendian=False,
+            point_step=12,
+            row_step=points.nbytes,
+            data=points.reshape(-1).view(np.uint8),
+            is_dense=True,
+        )
+        yield "/points", "sensor_msgs/msg/PointCloud2", stamp_ns, cloud
+
+
 def _device():
     from sensorfusion_drivers.realsense.writer import RecordedDevice
 
@@ -242,6 +335,9 @@ RECORDINGS = {
     "synthetic": ("synthetic", synthetic),
     "synthetic hall": ("synthetic", synthetic_hall),
     "synthetic street": ("synthetic", synthetic_street),
+    "ros bag": ("ros", ros("bag", with_lidar=True)),
+    "ros db3": ("ros", ros("SQLITE3", with_lidar=False)),
+    "ros mcap": ("ros", ros("MCAP", with_lidar=True)),
     "packets ouster": ("packets", packets_ouster),
     "packets velodyne": ("packets", packets_velodyne),
     "clouds": ("clouds", clouds),

@@ -680,6 +680,49 @@ def test_pictures_without_a_transform_are_left_out_with_the_reason(tmp_path):
         open_source(path, options={"image": "/cam/image_raw"})
 
 
+def rig_file(folder, lidar, camera):
+    from sensorfusion.calibration.rig_file import write_rig
+    from sensorfusion.camera import Camera
+    from sensorfusion.lidar import Lidar
+    from sensorfusion.rig import Rig
+    from sensorfusion.transform import RigidTransform
+
+    T_camera_lidar = np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.5], [0, 0, 0, 1.0]])
+    rig = Rig(
+        {camera: Camera(camera, 8, 6, 12.0, 12.0, 3.5, 2.5)},
+        (RigidTransform(camera, lidar, T_camera_lidar),),
+        lidars={lidar: Lidar(name=lidar, rings=16)},
+    )
+    write_rig(rig, folder / "rig.toml")
+    return {"rig": str(folder / "rig.toml")}
+
+
+@pytest.mark.parametrize(("lidar", "camera"), [("velodyne", "cam"), ("roof", "front")])
+def test_a_rig_file_stands_in_for_what_the_recording_lacks(lidar, camera, tmp_path):
+    ros = Ros()
+    ros.cloud(scan())
+    ros.image(picture(), "rgb8", frame="cam_optical_frame")
+    options = rig_file(tmp_path, lidar, camera)
+    with open_source(ros.write(tmp_path), options=options) as source:
+        assert source.rig.lidars[lidar].rings == 16
+        assert source[0].sensor == lidar
+        assert source[0].measurement.coordinate_system == lidar
+        assert np.array_equal(source[0].images[camera].pixels, picture())
+        moved = source.rig.transform(camera, lidar).apply(np.array([10.0, 1.0, 2.0]))
+        assert np.allclose(moved, [-1.0, -2.0, 10.5])
+
+
+def test_a_rig_file_without_the_camera_of_several_is_no_guess(tmp_path):
+    ros = Ros()
+    ros.cloud(scan())
+    ros.image(picture(), "rgb8", topic="/left/image_raw", frame="left")
+    ros.image(picture(), "rgb8", topic="/right/image_raw", frame="right")
+    options = rig_file(tmp_path, "velodyne", "left")
+    with open_source(ros.write(tmp_path), options=options) as source:
+        assert list(source[0].images) == ["left"]
+        assert "/right/image_raw is left out" in source.notes[0]
+
+
 def test_pictures_of_another_size_than_their_calibration_are_left_out(tmp_path):
     ros = Ros()
     ros.tf_static(("velodyne", "cam", (0, 0, 0), (0, 0, 0, 1)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from sensorfusion.formats.cursor import Cursor
 from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.ros1 import Ros1Bag
-from sensorfusion_drivers.ros.recording import open_message, short_types
+from sensorfusion_drivers.ros.recording import HEAD_BYTES, open_message, short_types
 
 
 class BagRecording:
@@ -76,23 +76,31 @@ class McapRecording:
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""
-        return self._open(topic, index, head=False)
+        data = self._file.message(self._file.entries[topic][index])
+        return self._open(topic, index, data)
 
     def heads(self, topics: Iterable[str]) -> Iterator[tuple[str, int, Cursor]]:
-        """Yield messages in the order they were stored, so that a chunk is unpacked once."""
+        """Yield beginnings in the order they were stored, each chunk unpacked as far as needed."""
         places = [
             (entry.chunk, entry.offset, topic, index)
             for topic in topics
             for index, entry in enumerate(self._file.entries.get(topic, ()))
         ]
-        for _, _, topic, index in sorted(places):
-            yield topic, index, self._open(topic, index, head=True)
+        places.sort()
+        entries = [self._file.entries[topic][index] for _, _, topic, index in places]
+        heads = self._file.heads(entries, HEAD_BYTES)
+        for (_, _, topic, index), data in zip(places, heads, strict=True):
+            packed = bytes(data[:1]) != b"\0" and self._file.encodings[topic] == "cdr"
+            yield (
+                topic,
+                index,
+                self.message(topic, index) if packed else self._open(topic, index, data),
+            )
 
     def close(self) -> None:
         """Release the file."""
         self._file.close()
 
-    def _open(self, topic: str, index: int, *, head: bool) -> Cursor:
+    def _open(self, topic: str, index: int, data: memoryview) -> Cursor:
         where = f"{self.path} (message {index} of {topic})"
-        data = self._file.message(self._file.entries[topic][index], head=head)
         return open_message(data, self._file.encodings[topic], where)

@@ -23,6 +23,7 @@ _COLOR: Final = ("rgb", "rgba")
 _CHANNELS: Final = ("r", "g", "b")
 _UNITS_NS: Final = (1, 1_000, 1_000_000, 1_000_000_000)
 _USUAL_PERIOD_NS: Final = 100_000_000
+_Keep = NDArray[np.intp] | slice
 # Farther from the header than this, a time of the day is one of another clock.
 _NEAR_NS: Final = 10_000_000_000
 
@@ -83,12 +84,13 @@ def to_cloud(table: FieldTable, lidar: str, timestamp_ns: int, unit_ns: int | No
         has no meaning of its own under ``extra``.
     """
     points = table.points()
-    # The square of the length is 0 without a return, and neither > 0 nor finite with NaN.
+    # The square of the length is 0 without a return, and neither > 0 nor finite with NaN. Sums of
+    # columns take a quarter of the time of einsum.
     with np.errstate(all="ignore"):
-        squares = np.einsum("ij,ij->i", points, points)
-        returned: NDArray[np.bool_] = (squares > 0) & (squares < np.inf)
-    count = int(np.count_nonzero(returned))
-    keep = slice(None) if count == len(table) else returned
+        x, y, z = points.T
+        squares = x * x + y * y + z * z
+        returned = np.flatnonzero((squares > 0) & (squares < np.inf))
+    keep = slice(None) if len(returned) == len(table) else returned
     used = set("xyz")
     ring_name = _take(used, _ring_name(table))
     ring, column = _grid(table, ring_name, keep)
@@ -96,35 +98,37 @@ def to_cloud(table: FieldTable, lidar: str, timestamp_ns: int, unit_ns: int | No
     time_name = _take(used, _first(table, _TIME) if unit_ns else None)
     offsets_ns = None
     if time_name is not None and unit_ns is not None:
-        offsets_ns = _offsets_ns(table.values(time_name)[keep], unit_ns, timestamp_ns)
+        offsets_ns = _offsets_ns(_kept(table.values(time_name), keep), unit_ns, timestamp_ns)
     color = _color(table, keep, used)
     normals = None
     if all(name in table.layouts for name in _NORMAL):
         used.update(_NORMAL)
-        stacked = np.stack([table.values(name)[keep] for name in _NORMAL], axis=-1)
+        stacked = np.stack([_kept(table.values(name), keep) for name in _NORMAL], axis=-1)
         normals = stacked.astype(np.float32, copy=False)
     rest = {
-        name: _own(table.values(name)[keep])
+        name: _own(_kept(table.values(name), keep))
         for name in table.layouts
         if name not in used and name.strip("_")
     }
     return PointCloud(
-        np.array(points[keep], np.float32, order="C"),
+        np.array(_kept(points, keep), np.float32, order="C"),
         lidar,
         timestamp_ns,
-        intensity=None if intensity_name is None else _floats(table.values(intensity_name)[keep]),
+        intensity=None
+        if intensity_name is None
+        else _floats(_kept(table.values(intensity_name), keep)),
         ring=ring,
         column=column,
         time_offset_ns=offsets_ns,
         color=color,
         normals=normals,
         extra=rest,
-        missing=len(table) - count,
+        missing=len(table) - len(returned),
     )
 
 
 def _grid(
-    table: FieldTable, ring_name: str | None, keep: NDArray[np.bool_] | slice
+    table: FieldTable, ring_name: str | None, keep: _Keep
 ) -> tuple[NDArray[np.uint16] | None, NDArray[np.int32] | None]:
     """Return beam and firing of each kept point, as far as the message says them."""
     rows, columns = table.shape
@@ -136,11 +140,11 @@ def _grid(
         return row[keep].astype(np.uint16), column[keep]
     rings = table.values(ring_name)
     if row is None or column is None:
-        return _own(rings[keep]).astype(np.uint16), None
+        return _own(_kept(rings, keep)).astype(np.uint16), None
     # Some drivers write one firing in each row, so that the beams stand side by side.
     middle = rings.reshape(rows, columns)[rows // 2]
     firing = row if middle.min() != middle.max() else column
-    return _own(rings[keep]).astype(np.uint16), firing[keep]
+    return _own(_kept(rings, keep)).astype(np.uint16), firing[keep]
 
 
 def _ring_name(table: FieldTable) -> str | None:
@@ -173,18 +177,16 @@ def _offsets_ns(values: NDArray[Any], unit_ns: int, timestamp_ns: int) -> NDArra
     return since_first_ns
 
 
-def _color(
-    table: FieldTable, keep: NDArray[np.bool_] | slice, used: set[str]
-) -> NDArray[np.uint8] | None:
+def _color(table: FieldTable, keep: _Keep, used: set[str]) -> NDArray[np.uint8] | None:
     """Return red, green and blue: one field each, or PCL's packed 0x00RRGGBB."""
     if all(name in table.layouts and table.layouts[name].dtype == "u1" for name in _CHANNELS):
         used.update(_CHANNELS)
-        return np.stack([table.values(name)[keep] for name in _CHANNELS], axis=-1)
+        return np.stack([_kept(table.values(name), keep) for name in _CHANNELS], axis=-1)
     name = _first(table, _COLOR)
     if name is None or table.layouts[name].dtype.itemsize != 4:
         return None
     used.add(name)
-    packed = _own(table.values(name)[keep]).view(np.uint32)
+    packed = _own(_kept(table.values(name), keep)).view(np.uint32)
     return np.stack([(packed >> shift).astype(np.uint8) for shift in (16, 8, 0)], axis=-1)
 
 
@@ -192,6 +194,11 @@ def _first(table: FieldTable, names: tuple[str, ...]) -> str | None:
     """Return the first of these names that the message has, as one number a point."""
     layouts = table.layouts
     return next((name for name in names if name in layouts and layouts[name].count == 1), None)
+
+
+def _kept(values: NDArray[Any], keep: _Keep) -> NDArray[Any]:
+    """Return the rows of points with a return; taking by number is four times as fast as by [ ]."""
+    return values if isinstance(keep, slice) else values.take(keep, axis=0)
 
 
 def _take(used: set[str], name: str | None) -> str | None:

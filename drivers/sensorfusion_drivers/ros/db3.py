@@ -16,10 +16,9 @@ from typing import Any, Final, TypeVar
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats.cursor import Cursor
-from sensorfusion_drivers.ros.recording import ADVICE, open_message, short_types
+from sensorfusion_drivers.ros.recording import ADVICE, HEAD_BYTES, open_message, short_types
 
 MAGIC: Final = b"SQLite format 3\0"
-_HEAD_BYTES: Final = 512
 _T = TypeVar("_T")
 
 
@@ -123,13 +122,13 @@ class Db3Recording:
                 return question(self._database)
         except sqlite3.OperationalError as error:
             msg = (
-                f"{self.path}: cannot be read ({error}); expected the tables topics and messages; "
-                "if a program is still recording to it, let it finish"
+                f"{self.path}: cannot be read ({_line(error)}); expected the tables topics and "
+                "messages; if a program is still recording to it, let it finish"
             )
             raise SourceError(msg) from error
         # Damaged names show in SQLite's own messages.
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            found = f"a database that SQLite cannot read ({error})"
+            found = f"a database that SQLite cannot read ({_line(error)})"
             raise CorruptRecordingError(self.path, 0, found, "a whole one", ADVICE) from error
 
 
@@ -148,9 +147,15 @@ def topic_names(path: Path) -> list[str] | None:
 
 def _read_head(row: int, database: sqlite3.Connection) -> bytes:
     with database.blobopen("messages", "data", row, readonly=True) as blob:
-        head = blob.read(_HEAD_BYTES)
+        head = blob.read(HEAD_BYTES)
         # What is compressed has no beginning of its own.
         return head if head[:1] == b"\0" else head + blob.read()
+
+
+def _line(error: Exception) -> str:
+    """Return what SQLite says as one line: it quotes damaged definitions as they stand."""
+    text = " ".join(str(error).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
 
 
 def _check_length(path: Path) -> None:

@@ -9,6 +9,8 @@ from sensorfusion.formats.cdr import CdrReader
 from sensorfusion.formats.cursor import Cursor
 
 ADVICE: Final = "the recording is damaged; copy it again from where it was made"
+HEAD_BYTES: Final = 512
+"""Of a message, enough for its header: a time and the name of a coordinate system."""
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LARGEST_MESSAGE_BYTES: Final = 1 << 30
 _LONGEST_NAME: Final = 1000

@@ -9,6 +9,9 @@ import mmap
 import struct
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -18,6 +21,7 @@ from sensorfusion.formats.cursor import Cursor
 from sensorfusion.formats.mcap_records import (
     DAMAGED,
     MAGIC,
+    MESSAGE_FIELDS_BYTES,
     OP_CHANNEL,
     OP_CHUNK,
     OP_FOOTER,
@@ -25,6 +29,7 @@ from sensorfusion.formats.mcap_records import (
     OP_MESSAGE_INDEX,
     OP_SCHEMA,
     OP_STATISTICS,
+    RECORD_HEAD,
     Chunk,
     McapEntry,
     Record,
@@ -33,7 +38,6 @@ from sensorfusion.formats.mcap_records import (
 )
 
 _CHUNKS_KEPT: Final = 4
-_MESSAGE_HEAD_BYTES: Final = 22
 _LATE: Final = "a time after the year 2262"
 _UNFINISHED: Final = (
     "the recorder never finished the file, or it was cut short; copy it again, or give what "
@@ -90,15 +94,8 @@ class McapFile:
             self.close()
             raise
 
-    def message(self, entry: McapEntry, *, head: bool = False) -> memoryview:
+    def message(self, entry: McapEntry) -> memoryview:
         """Return a message; safe to call from several threads.
-
-        Parameters
-        ----------
-        entry : McapEntry
-        head : bool
-            Only the first bytes matter: the checksum of an uncompressed chunk, for which all of
-            it must be read, is left for later.
 
         Raises
         ------
@@ -107,12 +104,42 @@ class McapFile:
         """
         data, base = self._data, 0
         if entry.chunk >= 0:
-            data, base = self._unpacked(entry.chunk, head), self._chunks[entry.chunk].start
+            data, base = self._unpacked(entry.chunk), self._chunks[entry.chunk].start
         record = next(records(data, entry.offset, len(data), self.path, base), None)
-        if record is None or record.op != OP_MESSAGE or len(record.data) < _MESSAGE_HEAD_BYTES:
-            found = f"no message at offset {entry.offset}"
-            raise CorruptRecordingError(self.path, base, found, "the one in the index", DAMAGED)
-        return record.data[_MESSAGE_HEAD_BYTES:]
+        if record is None or record.op != OP_MESSAGE or len(record.data) < MESSAGE_FIELDS_BYTES:
+            raise self._no_message(entry)
+        return record.data[MESSAGE_FIELDS_BYTES:]
+
+    def heads(self, entries: Iterable[McapEntry], count: int) -> Iterator[memoryview]:
+        """Yield the first bytes of messages, without unpacking more of a chunk than they need.
+
+        Parameters
+        ----------
+        entries : iterable of McapEntry
+            In order of chunk and offset.
+        count : int
+            Bytes of each message; fewer where it is shorter. Their checksum is not looked at.
+
+        Raises
+        ------
+        CorruptRecordingError
+            If no message stands where the index says, or its chunk does not unpack.
+        """
+        room = RECORD_HEAD.size + MESSAGE_FIELDS_BYTES
+        for number, group in groupby(entries, key=attrgetter("chunk")):
+            wanted, data = list(group), self._data
+            if number >= 0:
+                chunk = self._chunks[number]
+                needed = min(chunk.size, wanted[-1].offset + room + count)
+                data = unpack(data[chunk.start : chunk.end], chunk, self.path, needed)
+            for entry in wanted:
+                begin = entry.offset + room
+                op, length = (0, 0)
+                if begin <= len(data):
+                    op, length = RECORD_HEAD.unpack_from(data, entry.offset)
+                if op != OP_MESSAGE or length < MESSAGE_FIELDS_BYTES:
+                    raise self._no_message(entry)
+                yield data[begin : begin + min(count, length - MESSAGE_FIELDS_BYTES)]
 
     def close(self) -> None:
         """Release the file."""
@@ -197,7 +224,7 @@ class McapFile:
         self._found.setdefault(channel, []).append(entry)
 
     def _read_chunk(self, number: int, *, with_messages: bool) -> None:
-        data = self._unpacked(number, head=False)
+        data = self._unpacked(number)
         for record in records(data, 0, len(data), self.path, self._chunks[number].start):
             if with_messages or record.op != OP_MESSAGE:
                 self._read_common(record, number)
@@ -220,27 +247,29 @@ class McapFile:
                 found = f"one message of {topic!r} twice in the index"
                 raise CorruptRecordingError(self.path, 0, found, "each once", DAMAGED)
 
-    def _unpacked(self, number: int, head: bool) -> memoryview:
+    def _unpacked(self, number: int) -> memoryview:
         chunk = self._chunks[number]
         with self._lock:
             if number in self._kept:
                 return self._kept[number]
             checked = number in self._checked
-        stored = self._data[chunk.start : chunk.end]
-        unpacked = unpack(stored, chunk, self.path)
-        if chunk.crc and not (checked or (head and not chunk.compression)):
-            crc = zlib.crc32(unpacked)
-            if crc != chunk.crc:
-                found, expected = f"a chunk with checksum {crc:08x}", f"{chunk.crc:08x}"
-                raise CorruptRecordingError(self.path, chunk.start, found, expected, DAMAGED)
+        unpacked = unpack(self._data[chunk.start : chunk.end], chunk, self.path, chunk.size)
+        crc = zlib.crc32(unpacked) if chunk.crc and not checked else chunk.crc
+        if crc != chunk.crc:
+            found, expected = f"a chunk with checksum {crc:08x}", f"{chunk.crc:08x}"
+            raise CorruptRecordingError(self.path, chunk.start, found, expected, DAMAGED)
         with self._lock:
-            if not head or chunk.compression:
-                self._checked.add(number)
+            self._checked.add(number)
             if chunk.compression:
                 while len(self._kept) >= _CHUNKS_KEPT:
                     del self._kept[next(iter(self._kept))]
                 self._kept[number] = unpacked
         return unpacked
+
+    def _no_message(self, entry: McapEntry) -> CorruptRecordingError:
+        base = self._chunks[entry.chunk].start if entry.chunk >= 0 else 0
+        found = f"no message at offset {entry.offset}"
+        return CorruptRecordingError(self.path, base, found, "the one in the index", DAMAGED)
 
     def _cursor(self, record: Record) -> Cursor:
         return Cursor(record.data, f"{self.path} (record at byte {record.base + record.offset})")

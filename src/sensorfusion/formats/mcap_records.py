@@ -25,7 +25,10 @@ OP_STATISTICS: Final = 0x0B
 
 DAMAGED: Final = "the file is damaged; copy it again from where it was made"
 _LARGEST_CHUNK_BYTES: Final = 1 << 30
-_HEAD: Final = struct.Struct("<BQ")
+RECORD_HEAD: Final = struct.Struct("<BQ")
+"""Kind and length of a record."""
+MESSAGE_FIELDS_BYTES: Final = 22
+"""Channel, number and two times of a message, before its data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Chunk:
         if stored != cursor.left or size > _LARGEST_CHUNK_BYTES:
             found = f"a chunk of {stored} bytes that unpacks to {size}"
             raise cursor.corrupt(found, f"{cursor.left} bytes, at most {_LARGEST_CHUNK_BYTES}")
-        start = record.offset + _HEAD.size + cursor.position
+        start = record.offset + RECORD_HEAD.size + cursor.position
         return cls(start, start + stored, compression, size, crc)
 
 
@@ -131,9 +134,9 @@ def records(data: memoryview, start: int, end: int, path: Path, base: int) -> It
     """
     while start < end:
         length = -1
-        if start + _HEAD.size <= end:
-            op, length = _HEAD.unpack_from(data, start)
-        begin = start + _HEAD.size
+        if start + RECORD_HEAD.size <= end:
+            op, length = RECORD_HEAD.unpack_from(data, start)
+        begin = start + RECORD_HEAD.size
         if not 0 <= length <= end - begin:
             found = f"a record of {length} bytes" if length >= 0 else "the start of a record"
             expected = f"one within the {end - start} bytes that are left"
@@ -142,8 +145,8 @@ def records(data: memoryview, start: int, end: int, path: Path, base: int) -> It
         start = begin + length
 
 
-def unpack(stored: memoryview, chunk: Chunk, path: Path) -> memoryview:
-    """Return the records of a chunk; nothing is copied where it is not compressed.
+def unpack(stored: memoryview, chunk: Chunk, path: Path, needed: int) -> memoryview:
+    """Return the first ``needed`` bytes of a chunk; nothing is copied that is not compressed.
 
     Raises
     ------
@@ -154,38 +157,42 @@ def unpack(stored: memoryview, chunk: Chunk, path: Path) -> memoryview:
     """
     unpacked = stored
     if chunk.compression == "lz4":
-        unpacked = memoryview(_unpack_lz4(stored, chunk.size))
+        unpacked = memoryview(_unpack_lz4(stored, needed))
     elif chunk.compression == "zstd":
-        unpacked = memoryview(_unpack_zstd(stored, chunk.size))
+        unpacked = memoryview(_unpack_zstd(stored, chunk.size, needed))
     elif chunk.compression:
         msg = (
             f"{path}: chunks compressed as {chunk.compression[:16]!r}; this version reads none, "
             "lz4 and zstd"
         )
         raise UnsupportedRecordingError(msg)
-    if len(unpacked) != chunk.size:
+    expected = needed if chunk.compression else chunk.size
+    if len(unpacked) != expected:
         found = f"a chunk that unpacks to {len(unpacked)} bytes"
-        raise CorruptRecordingError(path, chunk.start, found, f"{chunk.size} bytes", DAMAGED)
+        raise CorruptRecordingError(path, chunk.start, found, f"{expected} bytes", DAMAGED)
     return unpacked
 
 
-def _unpack_lz4(stored: memoryview, size: int) -> bytes:
+def _unpack_lz4(stored: memoryview, needed: int) -> bytes:
     # Imported here, as below: a driver's module must be cheap to import.
     import lz4.frame  # noqa: PLC0415
 
     try:
-        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(stored, size))
+        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(stored, needed))
     except (RuntimeError, EOFError):
         return b""
 
 
-def _unpack_zstd(stored: memoryview, size: int) -> bytes:
+def _unpack_zstd(stored: memoryview, size: int, needed: int) -> bytes:
     import zstandard  # noqa: PLC0415
 
+    unpacker = zstandard.ZstdDecompressor()
     try:
+        if needed < size:
+            return unpacker.stream_reader(stored).read(needed)
         # A frame may claim any size, and as much would be set up for it.
         if zstandard.frame_content_size(stored) not in (-1, size):
             return b""
-        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=size)
+        return unpacker.decompress(stored, max_output_size=size)
     except zstandard.ZstdError:
         return b""
