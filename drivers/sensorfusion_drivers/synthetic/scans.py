@@ -125,16 +125,17 @@ class ScanSource(SeekableFrameSource):
 
 def scan_truth(options: ScanOptions) -> Truth:
     """Return where the LiDAR is when each scan begins, and the exact depth of each picture."""
-    later = lru_cache(maxsize=1)(lambda: _lidar_rig(options))
 
     def depth(camera: str, index: int) -> DepthMap:
         picture_ns = index * PERIOD_NS + EXPOSURE_NS
-        view = later().view(camera, picture_ns)
+        view = _lidar_rig(options).view(camera, picture_ns)
         return DepthMap(view.z_m, view.camera, picture_ns)
 
     return Truth(_trajectory(options), depth=depth)
 
 
+# A source and its truth, or the same source again, share what takes long to build.
+@lru_cache(maxsize=2)
 def _lidar_rig(options: ScanOptions) -> LidarRig:
     place = PLACES[options.place]
     highest_deg, lowest_deg = place.elevation_deg
