@@ -159,7 +159,9 @@ def _points(
             points[:, k] = _float32(axis)
     flat = points.reshape(-1)
     # One pass and no temporary: NaN and infinity both spoil a sum of products.
-    if np.isfinite(np.dot(flat, flat)):
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(np.dot(flat, flat))
+    if finite:
         return points, ~nothing
     return points, np.isfinite(points).all(axis=1) & ~nothing
 

@@ -1,5 +1,6 @@
 """LAS and LAZ, read by laspy."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ _GEO_UNITS_M = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
 _WKT = 2112
 _WKT_UNIT = re.compile(r'UNIT\["[^"]*",\s*([\d.]+)')
 _VERTICAL = re.compile("VERT_CS|VERTCRS")
-# Of the public header block: offset to the points, bytes of one, number of them.
+# Of the public header block: offset to the points, bytes of one, number of them, and of records
+# before and behind them.
 _HEADER_BYTES = 227
+_RECORDS_AT, _RECORDS_BEHIND_AT = 100, 243
 _OFFSET_AT, _LENGTH_AT, _COUNT_AT, _COUNT_14_AT = 96, 105, 107, 247
 
 
@@ -49,7 +52,8 @@ def read_las(path: Path, _: int) -> RawScan:
     count = _checked_count(path)
     faults = (LaspyException, LazrsError, ValueError, TypeError, OSError, LookupError)
     try:
-        las = laspy.read(path)
+        # Not the parallel one, which asks for the memory that the table of chunks claims.
+        las = laspy.read(path, laz_backend=laspy.LazBackend.Lazrs)
         unit_m, note = _unit_m(las.header.vlrs, path)
         fields = _fields(las, unit_m)
     except (*faults, RuntimeError, ArithmeticError, MemoryError, EOFError) as error:
@@ -108,10 +112,40 @@ def _checked_count(path: Path) -> int:
     offset, length = number(_OFFSET_AT, "<u4"), number(_LENGTH_AT, "<u2")
     size = path.stat().st_size
     # The two upper bits of the format say that the points are compressed.
-    smallest = 0 if data[104] & 0xC0 else length * count
+    packed = bool(data[104] & 0xC0)
+    smallest = 0 if packed else length * count
     if offset + smallest > size or count > 1000 * size or length < 20:
         raise _corrupt(path, f"{size} bytes for {count} points of {length} bytes from {offset}")
+    # Records before the points, and behind them, take 54 and 60 bytes at least.
+    records, behind = number(_RECORDS_AT, "<u4"), 0
+    if (data[24], data[25]) >= (1, 4) and len(data) >= _COUNT_14_AT:
+        behind = number(_RECORDS_BEHIND_AT, "<u4")
+    if records * 54 > offset or behind * 60 > size:
+        raise _corrupt(path, f"{records} and {behind} records in {size} bytes")
+    if packed:
+        _check_chunks(path, offset, size)
     return count
+
+
+def _check_chunks(path: Path, offset: int, size: int) -> None:
+    """Refuse a table of chunks with more entries than bytes: lazrs would ask for their memory.
+
+    References
+    ----------
+    Isenburg, "LASzip: lossless compression of lidar data", 2013.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        table_at = int.from_bytes(file.read(8), "little", signed=True)
+        if table_at == -1:
+            file.seek(-8, os.SEEK_END)
+            table_at = int.from_bytes(file.read(8), "little", signed=True)
+        if not offset + 8 <= table_at <= size - 8:
+            raise _corrupt(path, f"a table of chunks at byte {table_at} of {size}")
+        file.seek(table_at + 4)
+        chunks = int.from_bytes(file.read(4), "little")
+    if chunks > size:
+        raise _corrupt(path, f"{chunks} chunks in {size} bytes")
 
 
 def _first_line(error: BaseException) -> str:

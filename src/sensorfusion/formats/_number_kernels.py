@@ -120,7 +120,7 @@ def _number(text: NDArray[np.uint8], here: int, whole: bool) -> tuple[int, bool,
             break
         here += 1
     if not any_digit:
-        return _not_a_number(text, here, negative)
+        return _not_a_number(text, here, whole)
     exponent = False
     if here < size and (text[here] == 101 or text[here] == 69):
         exponent = True
@@ -149,12 +149,10 @@ def _number(text: NDArray[np.uint8], here: int, whole: bool) -> tuple[int, bool,
 
 
 @njit(cache=True, nogil=True)
-def _not_a_number(
-    text: NDArray[np.uint8], here: int, negative: bool
-) -> tuple[int, bool, float, int]:
+def _not_a_number(text: NDArray[np.uint8], here: int, whole: bool) -> tuple[int, bool, float, int]:
     """Read ``nan`` in any case; what else it may be, others find out."""
     size = len(text)
-    if here + 3 <= size and (here + 3 == size or text[here + 3] <= 32):
+    if not whole and here + 3 <= size and (here + 3 == size or text[here + 3] <= 32):
         n, a, m = text[here] | 32, text[here + 1] | 32, text[here + 2] | 32
         if n == 110 and a == 97 and m == 110:
             return here + 3, True, np.nan, 0

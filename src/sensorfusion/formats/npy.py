@@ -1,6 +1,7 @@
 """NPY and NPZ, the arrays of numpy, read without pickles and without trust in their sizes."""
 
 import io
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,6 +20,16 @@ _COPY_AGAIN = "copy the file again or save it anew with numpy"
 # Deflate makes of one byte at most this many; a zip archive may claim anything.
 _LARGEST_GROWTH = 1032
 _HEADER_BYTES = 1 << 14
+# numpy leaves to Python what it cannot parse itself.
+_HEADER_FAULTS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 _FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
@@ -91,7 +102,7 @@ def _header(
             (2, 0): npy_format.read_array_header_2_0,
         }[version]
         shape, by_columns, dtype = read(file)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except _HEADER_FAULTS as error:
         found = f"{where}{file.getvalue()[:12]!r} ({_first_line(error)})"
         raise _corrupt(path, found, "the header of an NPY array") from None
     if dtype.hasobject:

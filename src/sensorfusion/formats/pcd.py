@@ -195,10 +195,7 @@ def _typed(
     if field.dtype == np.dtype("<u8"):
         return integers.view(np.uint64)
     typed = integers.astype(field.dtype)
-    # PCL prints and reads negative numbers in unsigned fields: two's complement, as C does it.
-    sound = (typed == integers) | (typed == integers.astype(np.uint64).astype(field.dtype))
-    lowest = np.iinfo(np.dtype(f"<i{field.dtype.itemsize}").str).min
-    sound &= (integers >= lowest) & (integers <= np.iinfo(field.dtype.str).max)
+    sound = typed == integers
     if not sound.all():
         raise CorruptRecordingError(
             path,
