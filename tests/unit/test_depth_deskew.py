@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sensorfusion.depth.deskew import Twist, deskew, twist_at
+from sensorfusion.depth.deskew import Twist, deskew, deskew_along, twist_at
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.simulate.hall import hall, hall_walk
@@ -212,3 +212,20 @@ def test_deskewed_points_err_no_more_than_the_sensor_itself(place):
     assert after.mean() <= 1.1 * floor.mean()
     assert np.sqrt((after**2).mean()) <= 1.1 * np.sqrt((floor**2).mean())
     assert np.percentile(after, 95) <= 1.1 * np.percentile(floor, 95)
+
+
+def test_a_trajectory_moves_a_scan_whatever_it_calls_the_sensor():
+    """1 m/s ahead: after 0.1 s what was 10 m ahead is 9.9 m ahead."""
+    poses = [RigidTransform("world", "camera", np.eye(4))]
+    ahead = np.eye(4)
+    ahead[0, 3] = 0.1
+    poses.append(RigidTransform("world", "camera", ahead))
+    cloud = PointCloud(np.array([[10, 0, 0]], np.float32), "lidar", 0)
+    moved = deskew_along(cloud, Trajectory([0, 100_000_000], poses), 100_000_000)
+    assert moved.points[0] == pytest.approx([9.9, 0, 0], abs=1e-6)
+    assert moved.coordinate_system == "lidar"
+
+
+def test_a_scan_is_left_where_the_motion_is_not_known():
+    cloud = PointCloud(np.array([[10, 0, 0]], np.float32), "lidar", 0)
+    assert deskew_along(cloud, Trajectory(), 100_000_000) is None

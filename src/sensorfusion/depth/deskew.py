@@ -141,6 +141,26 @@ def deskew(cloud: PointCloud, twist: Twist, to_ns: int) -> PointCloud:
     return replace(cloud, points=moved, normals=normals, timestamp_ns=to_ns, time_offset_ns=None)
 
 
+def deskew_along(cloud: PointCloud, trajectory: Trajectory, to_ns: int) -> PointCloud | None:
+    """Move a scan to an instant by the motion of a trajectory; None where that is unknown.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+    trajectory : Trajectory
+        ``T_world_sensor`` of the LiDAR, whatever it calls it; see :func:`twist_at`.
+    to_ns : int
+        As for :func:`deskew`.
+    """
+    middle_ns = cloud.timestamp_ns
+    if cloud.time_offset_ns is not None and len(cloud):
+        middle_ns += (int(cloud.time_offset_ns.min()) + int(cloud.time_offset_ns.max())) // 2
+    twist = twist_at(trajectory, middle_ns)
+    if twist is None:
+        return None
+    return deskew(cloud, replace(twist, coordinate_system=cloud.coordinate_system), to_ns)
+
+
 def twist_at(
     trajectory: Trajectory, timestamp_ns: int, largest_gap_ns: int = LARGEST_GAP_NS
 ) -> Twist | None:

@@ -10,7 +10,7 @@ from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.depth.align import color_at_depth
 from sensorfusion.depth.beams import beam_spacing
-from sensorfusion.depth.deskew import deskew, twist_at
+from sensorfusion.depth.deskew import deskew_along
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.projection import project_cloud
 from sensorfusion.depth_map import DepthMap
@@ -92,8 +92,9 @@ class IntoCloud:
         return cloud if kept.all() else cloud.subset(np.flatnonzero(kept))
 
     def _at(self, cloud: PointCloud, to_ns: int) -> PointCloud:
-        twist = None if self._trajectory is None else twist_at(self._trajectory, to_ns)
-        return cloud if twist is None else deskew(cloud, twist, to_ns)
+        if self._trajectory is None:
+            return cloud
+        return deskew_along(cloud, self._trajectory, to_ns) or cloud
 
 
 def cloud_of(depth: DepthMap, colors: NDArray[np.uint8] | None = None) -> PointCloud:
