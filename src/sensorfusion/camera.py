@@ -15,8 +15,8 @@ _NARROWEST_RAD, _WIDEST_RAD = math.radians(1.0), math.radians(170.0)
 # A fisheye's pixels are nearly as many per radian everywhere; its rim may show more than 180
 # degrees, of which the part in front of the camera is used.
 _WIDEST_FISHEYE_RAD = 2 * math.pi
-# Beyond the poles and a full turn, half a pixel is rounding.
-_ROUNDING_PX = 0.5
+# Beyond the poles and a full turn, a pixel is rounding: rows and columns are whole numbers.
+_ROUNDING_PX = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,12 @@ class Camera:
             camera looks everywhere: u is in the turn that begins at -0.5, and only its centre
             has no pixel.
         """
-        points = np.asarray(points, dtype=np.float64)
+        exact: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
         if self.is_spherical:
-            return self._project_on_sphere(points)
-        z = points[..., 2:]
+            return self._project_on_sphere(exact)
+        z = exact[..., 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            xy = np.where(z > 0, points[..., :2] / z, np.nan)
+            xy = np.where(z > 0, exact[..., :2] / z, np.nan)
         return np.asarray(self.distortion.distort(xy) * (self.fx, self.fy) + (self.cx, self.cy))
 
     def unproject(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:

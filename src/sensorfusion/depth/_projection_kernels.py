@@ -121,7 +121,7 @@ def _keep(points: Array, words: Array, kept: Array, numbers: Array) -> int:
     """
     x, y, z = points[0], points[1], points[2]
     kept_x, kept_y, kept_z = kept[0], kept[1], kept[2]
-    found = 0
+    found = np.int64(0)
     for w in range(words.shape[0]):
         word = words[w]
         if word == np.uint64(0):
@@ -212,7 +212,7 @@ def _unroll(x: Array, y: Array, z: Array, view: Array) -> None:
         u = fx * (round_ if x[n] >= F32(0) else -round_) + cx
         u = u + turn if u < -half else u
         u = u - turn if u >= turn - half else u
-        x[n] = u if away > near else nowhere
+        x[n] = u if near < away < F32(np.inf) else nowhere
         y[n] = fy * (up if y[n] >= F32(0) else -up) + cy
         z[n] = away
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,33 +130,56 @@ def panorama(lidar: Lidar, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
         x, y, z = cloud.empty_beams.T.astype(np.float64)
         azimuth_rad = np.concatenate([azimuth_rad, np.arctan2(y, x)])
         elevation_rad = np.concatenate([elevation_rad, np.arctan2(z, np.hypot(x, y))])
-    center_rad, extent_rad = _sector(azimuth_rad)
-    columns_per_rad = 1.0 / spacing.horizontal_rad
-    width = math.ceil(extent_rad * columns_per_rad - 1e-6)
-    if extent_rad == 2 * math.pi:
-        columns_per_rad = width / extent_rad
+    columns = _columns(azimuth_rad, spacing.horizontal_rad)
     row_rad, low_rad, high_rad = _rows(lidar, elevation_rad, spacing)
     height = round((high_rad - low_rad) / row_rad) + 1
-    if max(width, height) > _LARGEST_PX:
+    if max(columns.count, height) > _LARGEST_PX:
         msg = (
             f"lidar {lidar.name!r}: beams {spacing.horizontal_rad:.3g} x {row_rad:.3g} rad apart "
-            f"would make a panorama of {width}x{height} pixels, at most {_LARGEST_PX} are made; "
-            "say in a rig file how many rings and columns it has"
+            f"would make a panorama of {columns.count}x{height} pixels, at most {_LARGEST_PX} are "
+            "made; say in a rig file how many rings and columns it has"
         )
         raise CalibrationError(msg)
-    turned = np.eye(4)
-    cosine, sine = math.cos(center_rad), math.sin(center_rad)
+    cosine, sine = math.cos(columns.center_rad), math.sin(columns.center_rad)
     yaw = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    turned = np.eye(4)
     turned[:3, :3] = _CAMERA_AXES @ yaw
-    # So that firings fall on the middle of columns, not on the border between two.
-    phase = np.exp(-2j * np.pi * columns_per_rad * (azimuth_rad - center_rad)).mean()
-    cx = round((width - 1) / 2) - float(np.angle(phase)) / (2 * np.pi)
-    cy = high_rad / row_rad
     name = f"{lidar.name}_panorama"
     camera = Camera(
-        name, width, height, columns_per_rad, 1.0 / row_rad, cx, cy, Distortion("spherical")
+        name,
+        columns.count,
+        height,
+        fx=columns.per_rad,
+        fy=1.0 / row_rad,
+        cx=columns.center_px,
+        cy=high_rad / row_rad,
+        distortion=Distortion("spherical"),
     )
     return camera, RigidTransform(name, lidar.name, turned)
+
+
+class _Columns(NamedTuple):
+    """How azimuths become columns: ``center_px - per_rad * (azimuth - center_rad)``."""
+
+    count: int
+    per_rad: float
+    center_px: float
+    center_rad: float
+
+
+def _columns(azimuth_rad: NDArray[np.float64], spacing_rad: float) -> _Columns:
+    center_rad, extent_rad = _sector(azimuth_rad)
+    per_rad = 1.0 / spacing_rad
+    if extent_rad < 2 * math.pi:
+        count = round(extent_rad * per_rad) + 1
+    else:
+        count = math.ceil(extent_rad * per_rad - 1e-6)
+        per_rad = count / extent_rad
+    # So that firings fall on the middle of columns, not on the border between two.
+    phases = np.exp(-2j * np.pi * per_rad * (azimuth_rad - center_rad))
+    offset = float(np.angle(phases.sum())) / (2 * np.pi)
+    middle = (count - 1) / 2
+    return _Columns(count, per_rad, middle + (0.5 - offset - middle) % 1 - 0.5, center_rad)
 
 
 def _angles(cloud: PointCloud) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -248,6 +272,12 @@ def _rows(
 ) -> tuple[float, float, float]:
     """Return the height of a row, and the lowest and highest elevation, radians."""
     if not lidar.elevation_rad:
+        if not elevation_rad.size:
+            msg = (
+                f"lidar {lidar.name!r}: a scan without points, and no elevations of its rings, "
+                "make no panorama; say in a rig file where its rings look"
+            )
+            raise CalibrationError(msg)
         low_rad, high_rad = float(elevation_rad.min()), float(elevation_rad.max())
         return spacing.vertical_rad, low_rad, high_rad
     low_rad, high_rad = min(lidar.elevation_rad), max(lidar.elevation_rad)

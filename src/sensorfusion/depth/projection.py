@@ -183,9 +183,10 @@ def _box(camera: Camera) -> NDArray[np.float64]:
         return everything
     right, bottom = camera.width - 0.5, camera.height - 0.5
     u, v = np.linspace(-0.5, right, 2 * camera.width + 1), np.linspace(-0.5, bottom, 513)
-    rim = [(u, -0.5), (u, bottom), (-0.5, v), (right, v)]
-    rays = [camera.unproject(np.stack(np.broadcast_arrays(*edge), axis=-1)) for edge in rim]
-    rays_on_rim = np.concatenate(rays)
+    top_and_bottom = np.stack(np.meshgrid(u, [-0.5, bottom]), axis=-1)
+    left_and_right = np.stack(np.meshgrid([-0.5, right], v), axis=-1)
+    rim = np.concatenate([top_and_bottom.reshape(-1, 2), left_and_right.reshape(-1, 2)])
+    rays_on_rim = camera.unproject(rim)
     if np.isnan(rays_on_rim).any():
         return everything
     low, high = rays_on_rim.min(axis=0), rays_on_rim.max(axis=0)
