@@ -980,6 +980,63 @@ def test_compressed_depth_of_16_bits_is_a_png_behind_twelve_bytes(tmp_path):
         assert source[0].measurement.unit_m == 0.001
 
 
+def rvl_code(values):
+    """Return the code of a picture as the paper's listing makes it, four bits at a time."""
+    four_bits = []
+
+    def put(number):
+        while True:
+            four_bits.append(number & 7 | (8 if number > 7 else 0))
+            number >>= 3
+            if not number:
+                return
+
+    pixels, place, last = values.reshape(-1).tolist(), 0, 0
+    while place < len(pixels):
+        begin = place
+        while place < len(pixels) and pixels[place] == 0:
+            place += 1
+        put(place - begin)
+        begin = place
+        while place < len(pixels) and pixels[place] != 0:
+            place += 1
+        put(place - begin)
+        for pixel in pixels[begin:place]:
+            step, last = pixel - last, pixel
+            put(2 * step if step >= 0 else -2 * step - 1)
+    four_bits += [0] * (-len(four_bits) % 8)
+    words = np.array(four_bits, np.uint32).reshape(-1, 8) << np.arange(28, -1, -4, dtype=np.uint32)
+    return words.sum(axis=1, dtype=np.uint32).astype("<u4").tobytes()
+
+
+def rvl_camera(code, size=(8, 6)):
+    def add(ros, _, stamp_ns):
+        topic = "/cam/depth/image_rect_raw/compressedDepth"
+        data = struct.pack("<iffii", 0, 0.0, 0.0, *size) + code
+        ros.compressed(data, "16UC1; compressedDepth rvl", stamp_ns, topic, frame="depth_frame")
+
+    return depth_camera("mcap", add)
+
+
+def test_compressed_depth_in_rvl_is_lossless(tmp_path):
+    values = picture(9, (6, 8), np.uint16)
+    values[1, 2:7] = values[0, 0] = values[5] = 0
+    with open_source(rvl_camera(rvl_code(values)).write(tmp_path)) as source:
+        assert np.array_equal(source[0].measurement.values, values)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cut_picture_in_rvl_is_refused(share, tmp_path):
+    code = rvl_code(picture(9, (6, 8), np.uint16))
+    code = code[: int(share * len(code))]
+    path = rvl_camera(code).write(tmp_path)
+    with (
+        open_source(path) as source,
+        pytest.raises(CorruptRecordingError, match="of 48 pixels"),
+    ):
+        source[0]
+
+
 def test_compressed_depth_of_floats_undoes_the_inverse_quantisation(tmp_path):
     import cv2
 

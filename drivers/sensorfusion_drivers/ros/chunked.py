@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensorfusion.formats.cursor import Cursor
 from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.ros1 import Ros1Bag
@@ -27,9 +30,9 @@ class BagRecording:
         """Return the number of messages of a topic."""
         return len(self._bag.entries.get(topic, ()))
 
-    def recorded_ns(self, topic: str) -> list[int]:
+    def recorded_ns(self, topic: str) -> NDArray[np.int64]:
         """Return when each message of a topic was recorded."""
-        return [entry.time_ns for entry in self._bag.entries[topic]]
+        return np.array([entry.time_ns for entry in self._bag.entries[topic]], np.int64)
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""
@@ -68,34 +71,23 @@ class McapRecording:
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic."""
-        return len(self._file.entries.get(topic, ()))
+        return len(self._file.places.get(topic, ()))
 
-    def recorded_ns(self, topic: str) -> list[int]:
+    def recorded_ns(self, topic: str) -> NDArray[np.int64]:
         """Return when each message of a topic was recorded."""
-        return [entry.time_ns for entry in self._file.entries[topic]]
+        return self._file.places[topic][:, 2]
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""
-        data = self._file.message(self._file.entries[topic][index])
-        return self._open(topic, index, data)
+        return self._open(topic, index, self._file.message(topic, index))
 
     def heads(self, topics: Iterable[str]) -> Iterator[tuple[str, int, Cursor]]:
         """Yield beginnings in the order they were stored, each chunk unpacked as far as needed."""
-        places = [
-            (entry.chunk, entry.offset, topic, index)
-            for topic in topics
-            for index, entry in enumerate(self._file.entries.get(topic, ()))
-        ]
-        places.sort()
-        entries = [self._file.entries[topic][index] for _, _, topic, index in places]
-        heads = self._file.heads(entries, HEAD_BYTES)
-        for (_, _, topic, index), data in zip(places, heads, strict=True):
+        for topic, index, data in self._file.heads(topics, HEAD_BYTES):
+            # What rosbag2 compressed by itself has no beginning of its own.
             packed = bytes(data[:1]) != b"\0" and self._file.encodings[topic] == "cdr"
-            yield (
-                topic,
-                index,
-                self.message(topic, index) if packed else self._open(topic, index, data),
-            )
+            cursor = self.message(topic, index) if packed else self._open(topic, index, data)
+            yield topic, index, cursor
 
     def close(self) -> None:
         """Release the file."""

@@ -14,6 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats.cursor import Cursor
 from sensorfusion_drivers.ros.recording import ADVICE, HEAD_BYTES, open_message, short_types
@@ -55,9 +58,9 @@ class Db3Recording:
         """Return the number of messages of a topic."""
         return len(self._rows.get(topic, ()))
 
-    def recorded_ns(self, topic: str) -> list[int]:
+    def recorded_ns(self, topic: str) -> NDArray[np.int64]:
         """Return when each message of a topic was recorded."""
-        return [time_ns for _, time_ns in self._rows[topic]]
+        return np.array([time_ns for _, time_ns in self._rows[topic]], np.int64)
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sensorfusion.errors import UnsupportedRecordingError
 from sensorfusion.formats import jpeg, png
 from sensorfusion.formats.cursor import Cursor
+from sensorfusion_drivers.ros import rvl
 from sensorfusion_drivers.ros.messages import RawImage
 
 MILLIMETRES: Final = 0.001
@@ -89,8 +90,7 @@ def kind_of(image: RawImage, topic: str, cursor: Cursor) -> Kind:
         )
     data = _without_head(image)
     if _is_rvl(image):
-        width, height = struct.unpack_from("<ii", data) if len(data) >= 8 else (0, 0)
-        return Kind(True, (width, height))
+        return Kind(True, rvl.picture_size(data, cursor))
     codec = png if bytes(data[:8]) == png.SIGNATURE else jpeg
     header = codec.read_header(bytes(data[: 1 << 18]), str(cursor.where))
     is_depth = "compresseddepth" in encoding or (header.bit_depth == 16 and named_depth)
@@ -172,9 +172,7 @@ def _decode_compressed_depth(
     image: RawImage, cursor: Cursor
 ) -> tuple[NDArray[np.uint16] | NDArray[np.float32], float]:
     data = _without_head(image)
-    if _is_rvl(image):
-        raise _unsupported(image, cursor, "depth", "PNG; set the transport's format to png")
-    values = _decode_png16(bytes(data), cursor)
+    values = rvl.decode(data, cursor) if _is_rvl(image) else _decode_png16(bytes(data), cursor)
     if not image.encoding.lower().startswith("32fc1"):
         return values, MILLIMETRES
     # Stored is the quantised inverse: depth = a / (value - b), with 0 for no measurement.

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats.cdr import CdrReader
 from sensorfusion.formats.cursor import Cursor
@@ -32,8 +35,8 @@ class Recording(Protocol):
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic."""
 
-    def recorded_ns(self, topic: str) -> list[int]:
-        """Return when each message of a topic was recorded."""
+    def recorded_ns(self, topic: str) -> NDArray[np.int64]:
+        """Return when each message of a topic was recorded, int64 (N,), nanoseconds."""
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""
@@ -65,9 +68,10 @@ class Joined:
         """Return the number of messages of a topic in all files."""
         return sum(part.count(topic) for part in self._parts)
 
-    def recorded_ns(self, topic: str) -> list[int]:
+    def recorded_ns(self, topic: str) -> NDArray[np.int64]:
         """Return when each message of a topic was recorded."""
-        return [time_ns for part in self._parts for time_ns in part.recorded_ns(topic)]
+        parts = [part.recorded_ns(topic) for part in self._parts if part.count(topic)]
+        return np.concatenate([np.empty(0, np.int64), *parts])
 
     def message(self, topic: str, index: int) -> Cursor:
         """Return a message."""

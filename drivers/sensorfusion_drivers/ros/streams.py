@@ -157,7 +157,7 @@ def timed_topics(recording: Recording, names: Iterable[str]) -> dict[str, TimedT
 def _timed(
     recording: Recording, name: str, stamps_ns: NDArray[np.int64], recorded: bool
 ) -> TimedTopic:
-    recorded_ns = np.array(recording.recorded_ns(name), np.int64)
+    recorded_ns = recording.recorded_ns(name)
     if recorded:
         stamps_ns = recorded_ns
     order = np.argsort(stamps_ns, kind="stable")

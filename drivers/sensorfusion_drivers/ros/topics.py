@@ -93,7 +93,10 @@ def choose(recording: Recording, wanted: Wanted) -> Choice:
     colors = [picture for picture in pictures if not picture.kind.is_depth]
     if wanted.image is not None:
         colors = [picture for picture in pictures if picture.topic == wanted.image]
-    if wanted.cloud is None and (wanted.depth is not None or _derived(recording, clouds, pictures)):
+    if wanted.cloud is None and wanted.depth is not None:
+        notes += [f"{cloud} is not read; -o cloud={cloud}" for cloud in clouds]
+        clouds = []
+    elif wanted.cloud is None and _derived(recording, clouds, pictures):
         notes += [f"{cloud} was made from depth pictures and is not read" for cloud in clouds]
         clouds = []
     if wanted.cloud is not None or clouds:

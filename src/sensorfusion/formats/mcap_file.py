@@ -6,15 +6,16 @@ MCAP format specification, version 0 (mcap.dev/spec).
 """
 
 import mmap
-import struct
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError, UnsupportedRecordingError
 from sensorfusion.formats.cursor import Cursor
@@ -31,14 +32,13 @@ from sensorfusion.formats.mcap_records import (
     OP_STATISTICS,
     RECORD_HEAD,
     Chunk,
-    McapEntry,
     Record,
     records,
     unpack,
 )
 
 _CHUNKS_KEPT: Final = 4
-_LATE: Final = "a time after the year 2262"
+_LATE: Final = "a time after the year 2262 or an offset of 2^63 bytes"
 _UNFINISHED: Final = (
     "the recorder never finished the file, or it was cut short; copy it again, or give what "
     "`mcap recover` saves of it"
@@ -58,8 +58,10 @@ class McapFile:
         Message type by topic, as its schema is named.
     encodings : dict of str to str
         How the messages of a topic are serialized: "cdr", "ros1", "json" and others.
-    entries : dict of str to list of McapEntry
-        Messages by topic, in the order in which they were written.
+    places : dict of str to ndarray of int64, shape (N, 3)
+        Messages by topic, in the order in which they were written: number of the chunk (-1 for
+        none), offset of the record in the unpacked chunk or in the file, and when it was recorded,
+        nanoseconds.
 
     Raises
     ------
@@ -73,14 +75,15 @@ class McapFile:
         self.path = Path(path)
         self.types: dict[str, str] = {}
         self.encodings: dict[str, str] = {}
-        self.entries: dict[str, list[McapEntry]] = {}
+        self.places: dict[str, NDArray[np.int64]] = {}
         self._lock = Lock()
         self._kept: dict[int, memoryview] = {}
         self._checked: set[int] = set()
         self._chunks: list[Chunk] = []
         self._schemas: dict[int, str] = {}
         self._channels: dict[int, tuple[str, str, int]] = {}
-        self._found: dict[int, list[McapEntry]] = {}
+        self._found: dict[int, list[NDArray[np.int64]]] = {}
+        self._loose: dict[int, list[tuple[int, int, int]]] = {}
         try:
             with self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -94,7 +97,7 @@ class McapFile:
             self.close()
             raise
 
-    def message(self, entry: McapEntry) -> memoryview:
+    def message(self, topic: str, index: int) -> memoryview:
         """Return a message; safe to call from several threads.
 
         Raises
@@ -102,21 +105,23 @@ class McapFile:
         CorruptRecordingError
             If no whole message stands where the index says, or its chunk is damaged.
         """
+        number, offset, _ = self.places[topic][index].tolist()
         data, base = self._data, 0
-        if entry.chunk >= 0:
-            data, base = self._unpacked(entry.chunk), self._chunks[entry.chunk].start
-        record = next(records(data, entry.offset, len(data), self.path, base), None)
+        if number >= 0:
+            data, base = self._unpacked(number), self._chunks[number].start
+        record = next(records(data, offset, len(data), self.path, base), None)
         if record is None or record.op != OP_MESSAGE or len(record.data) < MESSAGE_FIELDS_BYTES:
-            raise self._no_message(entry)
+            raise self._no_message(number, offset)
         return record.data[MESSAGE_FIELDS_BYTES:]
 
-    def heads(self, entries: Iterable[McapEntry], count: int) -> Iterator[memoryview]:
-        """Yield the first bytes of messages, without unpacking more of a chunk than they need.
+    def heads(self, topics: Iterable[str], count: int) -> Iterator[tuple[str, int, memoryview]]:
+        """Yield topic, number and first bytes of messages, in the order they were stored.
+
+        No more of a chunk is unpacked than they need.
 
         Parameters
         ----------
-        entries : iterable of McapEntry
-            In order of chunk and offset.
+        topics : iterable of str
         count : int
             Bytes of each message; fewer where it is shorter. Their checksum is not looked at.
 
@@ -125,21 +130,27 @@ class McapFile:
         CorruptRecordingError
             If no message stands where the index says, or its chunk does not unpack.
         """
+        wanted = sorted(
+            (*place, topic, index)
+            for topic in topics
+            if topic in self.places
+            for index, place in enumerate(self.places[topic][:, :2].tolist())
+        )
         room = RECORD_HEAD.size + MESSAGE_FIELDS_BYTES
-        for number, group in groupby(entries, key=attrgetter("chunk")):
-            wanted, data = list(group), self._data
+        for number, group in groupby(wanted, key=itemgetter(0)):
+            together, data = list(group), self._data
             if number >= 0:
                 chunk = self._chunks[number]
-                needed = min(chunk.size, wanted[-1].offset + room + count)
+                needed = min(chunk.size, max(0, together[-1][1]) + room + count)
                 data = unpack(data[chunk.start : chunk.end], chunk, self.path, needed)
-            for entry in wanted:
-                begin = entry.offset + room
+            for _, offset, topic, index in together:
+                begin = offset + room
                 op, length = (0, 0)
                 if begin <= len(data):
-                    op, length = RECORD_HEAD.unpack_from(data, entry.offset)
+                    op, length = RECORD_HEAD.unpack_from(data, offset)
                 if op != OP_MESSAGE or length < MESSAGE_FIELDS_BYTES:
-                    raise self._no_message(entry)
-                yield data[begin : begin + min(count, length - MESSAGE_FIELDS_BYTES)]
+                    raise self._no_message(number, offset)
+                yield topic, index, data[begin : begin + min(count, length - MESSAGE_FIELDS_BYTES)]
 
     def close(self) -> None:
         """Release the file."""
@@ -172,11 +183,11 @@ class McapFile:
             self._read_chunk(number, with_messages=True)
         for number in range(len(self._chunks)):
             # Channels may be declared in a chunk alone, where the summary repeats none.
-            if self._found.keys() <= self._channels.keys():
+            if self._found.keys() | self._loose.keys() <= self._channels.keys():
                 break
             self._read_chunk(number, with_messages=False)
         self._name_topics()
-        found = sum(map(len, self.entries.values()))
+        found = sum(map(len, self.places.values()))
         if stated not in (-1, found):
             expected = f"{stated}, as the statistics say"
             raise CorruptRecordingError(self.path, end, f"{found} messages", expected, DAMAGED)
@@ -206,7 +217,9 @@ class McapFile:
             self._channels[number] = (cursor.string(), cursor.string(), schema)
         else:
             number, _, time_ns = (cursor.number(code) for code in "HIQ")
-            self._add(number, McapEntry(chunk, record.offset, time_ns), cursor)
+            if time_ns >> 63:
+                raise cursor.corrupt(_LATE, "an earlier one")
+            self._loose.setdefault(number, []).append((chunk, record.offset, time_ns))
 
     def _read_message_index(self, record: Record) -> None:
         cursor = self._cursor(record)
@@ -215,13 +228,13 @@ class McapFile:
         if len(pairs) % 16 or not self._chunks:
             text = f"a message index of {len(pairs)} bytes"
             raise cursor.corrupt(text, "pairs of 16 bytes behind a chunk")
-        for time_ns, offset in struct.iter_unpack("<QQ", pairs):
-            self._add(channel, McapEntry(len(self._chunks) - 1, offset, time_ns), cursor)
-
-    def _add(self, channel: int, entry: McapEntry, cursor: Cursor) -> None:
-        if entry.time_ns >> 63:
-            raise cursor.corrupt(_LATE, "an earlier one")
-        self._found.setdefault(channel, []).append(entry)
+        stored = np.frombuffer(pairs, "<u8").reshape(-1, 2)
+        if (stored >> 63).any():
+            raise cursor.corrupt(_LATE, "an earlier one, within the file")
+        places = np.empty((len(stored), 3), np.int64)
+        places[:, 0] = len(self._chunks) - 1
+        places[:, 1:] = stored[:, ::-1]
+        self._found.setdefault(channel, []).append(places)
 
     def _read_chunk(self, number: int, *, with_messages: bool) -> None:
         data = self._unpacked(number)
@@ -230,22 +243,28 @@ class McapFile:
                 self._read_common(record, number)
 
     def _name_topics(self) -> None:
+        for channel, single in self._loose.items():
+            self._found.setdefault(channel, []).append(np.array(single, np.int64))
+        parts: dict[str, list[NDArray[np.int64]]] = {}
         for channel, (topic, encoding, schema) in sorted(self._channels.items()):
             kind = self._schemas.get(schema, "")
             known = (self.types.setdefault(topic, kind), self.encodings.setdefault(topic, encoding))
             if known != (kind, encoding):
                 msg = f"{self.path}: topic {topic!r} holds {known[0]} and {kind}; expected one type"
                 raise UnsupportedRecordingError(msg)
-            self.entries.setdefault(topic, []).extend(self._found.pop(channel, []))
+            parts.setdefault(topic, [np.empty((0, 3), np.int64)]).extend(
+                self._found.pop(channel, [])
+            )
         if self._found:
             found = f"messages of channels {sorted(self._found)}, which are not declared"
             raise CorruptRecordingError(self.path, 0, found, "declared channels", DAMAGED)
-        for topic, entries in self.entries.items():
-            entries.sort(key=lambda entry: (entry.chunk, entry.offset))
-            places = Counter((entry.chunk, entry.offset) for entry in entries)
-            if len(places) < len(entries):
+        for topic, found_places in parts.items():
+            places = np.concatenate(found_places)
+            places = places[np.lexsort((places[:, 1], places[:, 0]))]
+            if (places[1:, :2] == places[:-1, :2]).all(axis=1).any():
                 found = f"one message of {topic!r} twice in the index"
                 raise CorruptRecordingError(self.path, 0, found, "each once", DAMAGED)
+            self.places[topic] = places
 
     def _unpacked(self, number: int) -> memoryview:
         chunk = self._chunks[number]
@@ -266,9 +285,9 @@ class McapFile:
                 self._kept[number] = unpacked
         return unpacked
 
-    def _no_message(self, entry: McapEntry) -> CorruptRecordingError:
-        base = self._chunks[entry.chunk].start if entry.chunk >= 0 else 0
-        found = f"no message at offset {entry.offset}"
+    def _no_message(self, number: int, offset: int) -> CorruptRecordingError:
+        base = self._chunks[number].start if number >= 0 else 0
+        found = f"no message at offset {offset}"
         return CorruptRecordingError(self.path, base, found, "the one in the index", DAMAGED)
 
     def _cursor(self, record: Record) -> Cursor:

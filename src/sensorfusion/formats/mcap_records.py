@@ -32,25 +32,6 @@ MESSAGE_FIELDS_BYTES: Final = 22
 
 
 @dataclass(frozen=True, slots=True)
-class McapEntry:
-    """Where a message lies.
-
-    Attributes
-    ----------
-    chunk : int
-        Number of its chunk, -1 for a message that stands in none.
-    offset : int
-        Of its record, in the unpacked chunk or in the file.
-    time_ns : int
-        When it was recorded.
-    """
-
-    chunk: int
-    offset: int
-    time_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Record:
     """One record.
 
