@@ -22,6 +22,7 @@ _COLORS = (("red", "green", "blue"), ("r", "g", "b"))
 _PACKED = ("rgb", "rgba")
 _ALPHA = ("alpha", "a")
 _FAR_M = 10_000.0
+_SAMPLE = 1000
 # Per-point times on the clock of the scans' names fall this near to them.
 _SAME_CLOCK_NS = 2_000_000_000
 
@@ -124,11 +125,19 @@ def whole_shift_m(scan: RawScan, path: Path) -> tuple[float, float, float]:
     """
     middles = []
     for axis in _axes(_Fields(scan.fields), path):
-        finite = axis[np.isfinite(axis)]
+        sample = axis[:: max(1, len(axis) // _SAMPLE)]
+        finite = sample[np.isfinite(sample)]
         middles.append(float(np.median(finite)) if finite.size else 0.0)
     if max(map(abs, middles)) <= _FAR_M:
         return (0.0, 0.0, 0.0)
     return (float(round(middles[0])), float(round(middles[1])), float(round(middles[2])))
+
+
+def ring_count(scan: RawScan) -> int:
+    """Return how many rings a scan shows, 0 where it does not say."""
+    ring = _counted(_Fields(scan.fields), _RING, np.dtype(np.uint16))
+    seen = 0 if ring is None or not ring.size else int(ring.max()) + 1
+    return max(seen, scan.rows if scan.rows > 1 else 0)
 
 
 def _axes(fields: _Fields, path: Path) -> list[NDArray[Any]]:
@@ -145,7 +154,9 @@ def _points(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return points (N, 3), and which of them are returns."""
     points = np.empty((len(axes[0]), 3), dtype=np.float32)
-    nothing: NDArray[np.bool_] = np.asarray((axes[0] == 0) & (axes[1] == 0) & (axes[2] == 0))
+    nothing: NDArray[np.bool_] = axes[0] == 0
+    if nothing.any():
+        nothing &= (axes[1] == 0) & (axes[2] == 0)
     if any(placement.shift_m) or placement.T_sensor_file is not None:
         exact = np.stack([axis.astype(np.float64) for axis in axes], axis=1)
         # Infinity times 0 is NaN, and such a point is missing either way.

@@ -12,7 +12,7 @@ from sensorfusion.errors import CalibrationError, DriverError, SourceError
 from sensorfusion.lidar import Lidar
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import Driver, FrameSource, Truth
-from sensorfusion_drivers.clouds.assemble import Placement, point_cloud, whole_shift_m
+from sensorfusion_drivers.clouds.assemble import ring_count, whole_shift_m
 from sensorfusion_drivers.clouds.images import pair_pictures
 from sensorfusion_drivers.clouds.listing import Listing, holds_clouds, list_scans
 from sensorfusion_drivers.clouds.raw_scan import RawScan
@@ -81,7 +81,7 @@ class CloudsDriver(Driver):
         listing = list_scans(Path(location), rate_hz)
         first = listing.scans[0]
         raw = listing.kind.read(first.path, first.number)
-        known = _rig(rig, lidar, raw, first.path)
+        known = _rig(rig, lidar, raw)
         name = lidar or next(iter(known.lidars))
         meaning = Meaning(name, whole_shift_m(raw, first.path), points == "world")
         notes = [*listing.notes, *([raw.note] if raw.note else []), *_shift_note(meaning)]
@@ -106,10 +106,10 @@ class CloudsDriver(Driver):
         return Truth(trajectory_of(listing, _viewpoints(listing), meaning))
 
 
-def _rig(path: Path | None, lidar: str | None, raw: RawScan, first: Path) -> Rig:
+def _rig(path: Path | None, lidar: str | None, raw: RawScan) -> Rig:
     """Return the rig of the file with its LiDAR, or one that is a LiDAR and no more."""
     if path is None:
-        named = _described(Lidar(name=lidar or _NAME), raw, first)
+        named = _described(Lidar(name=lidar or _NAME), raw)
         return Rig({}, lidars={named.name: named})
     rig = read_rig(path)
     names = ", ".join(rig.lidars) or "none"
@@ -122,19 +122,13 @@ def _rig(path: Path | None, lidar: str | None, raw: RawScan, first: Path) -> Rig
         )
         raise CalibrationError(msg)
     name = lidar or next(iter(rig.lidars))
-    return replace(rig, lidars={**rig.lidars, name: _described(rig.lidars[name], raw, first)})
+    return replace(rig, lidars={**rig.lidars, name: _described(rig.lidars[name], raw)})
 
 
-def _described(lidar: Lidar, raw: RawScan, path: Path) -> Lidar:
+def _described(lidar: Lidar, raw: RawScan) -> Lidar:
     """Return a LiDAR with the rings and columns that its first scan shows, where not known."""
-    if lidar.rings and lidar.columns:
-        return lidar
-    cloud = point_cloud(raw, Placement(lidar.name), path)
-    rings = raw.rows if raw.rows > 1 else 0
-    if cloud.ring is not None and len(cloud):
-        rings = max(rings, int(cloud.ring.max()) + 1)
     columns = raw.columns if raw.rows > 1 else 0
-    return replace(lidar, rings=lidar.rings or rings, columns=lidar.columns or columns)
+    return replace(lidar, rings=lidar.rings or ring_count(raw), columns=lidar.columns or columns)
 
 
 def _viewpoints(listing: Listing) -> list[NDArray[np.float64] | None]:
