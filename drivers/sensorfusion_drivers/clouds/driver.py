@@ -16,7 +16,6 @@ from sensorfusion_drivers.clouds.assemble import ring_count, whole_shift_m
 from sensorfusion_drivers.clouds.images import pair_pictures
 from sensorfusion_drivers.clouds.listing import Listing, holds_clouds, list_scans
 from sensorfusion_drivers.clouds.raw_scan import RawScan
-from sensorfusion_drivers.clouds.readers import viewpoint_of
 from sensorfusion_drivers.clouds.source import CloudsSource, Meaning, trajectory_of
 
 _NAME = "lidar"
@@ -133,11 +132,8 @@ def _described(lidar: Lidar, raw: RawScan) -> Lidar:
 
 def _viewpoints(listing: Listing) -> list[NDArray[np.float64] | None]:
     """Return where the sensor stood in each scan, as far as the files say it."""
-    if listing.kind.name == "PCD":
-        return [viewpoint_of(scan.path) for scan in listing.scans]
-    if listing.kind.count is not None:
-        return [listing.kind.read(s.path, s.number).T_world_sensor for s in listing.scans]
-    return [None]
+    place = listing.kind.place
+    return [None] if place is None else [place(scan.path, scan.number) for scan in listing.scans]
 
 
 def _shift_note(meaning: Meaning) -> list[str]:

@@ -55,6 +55,12 @@ def read_e57(path: Path, index: int) -> RawScan:
     return scan
 
 
+def place_e57(path: Path, index: int) -> NDArray[np.float64] | None:
+    """Return where a scan's scanner stood, ``T_world_sensor``; raises as :func:`read_e57`."""
+    matrix: NDArray[np.float64] | None = _guarded(path, lambda file: _place(file.get_header(index)))
+    return matrix
+
+
 def _scan(file: Any, index: int) -> RawScan:  # noqa: ANN401 - pye57 has no types
     header = file.get_header(index)
     data: dict[str, NDArray[Any]] = file.read_scan_raw(index)
@@ -65,11 +71,15 @@ def _scan(file: Any, index: int) -> RawScan:  # noqa: ANN401 - pye57 has no type
     invalid = fields.pop("cartesianInvalidState", fields.pop("sphericalInvalidState", None))
     if invalid is not None and "x" in fields:
         fields |= {axis: np.where(invalid == 0, fields[axis], np.nan) for axis in "xyz"}
-    matrix = None
-    if header.has_pose():
-        matrix = np.eye(4)
-        matrix[:3, :3], matrix[:3, 3] = header.rotation_matrix, header.translation
-    return RawScan(fields, T_world_sensor=matrix)
+    return RawScan(fields, T_world_sensor=_place(header))
+
+
+def _place(header: Any) -> NDArray[np.float64] | None:  # noqa: ANN401 - pye57 has no types
+    if not header.has_pose():
+        return None
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = header.rotation_matrix, header.translation
+    return matrix
 
 
 def _from_angles(data: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

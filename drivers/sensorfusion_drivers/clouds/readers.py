@@ -23,7 +23,7 @@ from sensorfusion.formats.pcd_header import looks_like_pcd
 from sensorfusion.formats.ply import read_ply
 from sensorfusion.formats.read_file import read_whole
 from sensorfusion.transform import rotation_from_quaternion_xyzw
-from sensorfusion_drivers.clouds.e57 import count_e57, read_e57
+from sensorfusion_drivers.clouds.e57 import count_e57, place_e57, read_e57
 from sensorfusion_drivers.clouds.las import read_las
 from sensorfusion_drivers.clouds.raw_scan import RawScan
 
@@ -54,6 +54,8 @@ class Kind:
         Reads one scan: path and number of the scan in the file.
     count : callable or None
         Counts the scans of a file; None where a file is one scan.
+    place : callable or None
+        Reads ``T_world_sensor`` of a scan without its points; None where files hold none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Kind:
     recognise: Callable[[bytes, Path], bool]
     read: Callable[[Path, int], RawScan]
     count: Callable[[Path], int] | None = None
+    place: Callable[[Path, int], NDArray[np.float64] | None] | None = None
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -75,8 +78,7 @@ def kind_of(path: Path) -> Kind | None:
     return next((kind for kind in KINDS if kind.recognise(head, path)), None)
 
 
-def viewpoint_of(path: Path) -> NDArray[np.float64] | None:
-    """Return ``T_world_sensor`` of a PCD file, None where it says nothing."""
+def _place_pcd(path: Path, _: int) -> NDArray[np.float64] | None:
     return _viewpoint(read_pcd_header(path).viewpoint, path)
 
 
@@ -248,10 +250,11 @@ KINDS = (
             looks_like_pcd(head) or (head.startswith(_LFS) and path.suffix.lower() == ".pcd")
         ),
         _read_pcd,
+        place=_place_pcd,
     ),
     Kind("PLY", (".ply",), _begins(b"ply\n", b"ply\r"), _read_ply),
     Kind("LAS or LAZ", (".las", ".laz"), _begins(b"LASF"), read_las),
-    Kind("E57", (".e57",), _begins(b"ASTM-E57"), read_e57, count_e57),
+    Kind("E57", (".e57",), _begins(b"ASTM-E57"), read_e57, count_e57, place_e57),
     Kind("NPY", (".npy",), _is_npy, _read_npy),
     Kind("NPZ", (".npz",), _is_npz, _read_npz),
     Kind(
