@@ -81,7 +81,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 }
 
 
-COMPARISONS = ("rgbd", "fusion", "native_depth", "standard", "deskew", "clouds")
+COMPARISONS = ("rgbd", "fusion", "native_depth", "standard", "deskew", "clouds", "ros")
 
 
 def main(names: list[str]) -> int:

@@ -130,8 +130,7 @@ def open_message(data: bytes | memoryview, encoding: str, where: str) -> Cursor:
     UnsupportedRecordingError
         If it is serialized in another way.
     """
-    # Neither a CDR header nor the low byte of a sequence number at the start rules this out in
-    # ROS 1, but only rosbag2 compresses message by message.
+    # CDR begins with a zero byte. Of the recorders only rosbag2 compresses message by message.
     if encoding == "cdr" and data[:4] == _ZSTD:
         data = _unpack(bytes(data), where)
     if encoding == "cdr":
