@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sensorfusion.errors import CorruptRecordingError
-from sensorfusion.formats.number_table import read_number_table
+from sensorfusion.formats.number_table import read_number_table, read_numbers
 
 PATH = Path("points.txt")
 
@@ -100,3 +100,21 @@ def test_what_is_no_whole_number_of_64_bits_is_refused(word):
 def test_a_claim_of_many_lines_allocates_nothing():
     with pytest.raises(CorruptRecordingError, match="1000000000000 lines of 3 numbers"):
         read("1 2 3\n", 10**12, (False,) * 3)
+
+
+@pytest.mark.parametrize("text", ["1 2\n3", "\r\n 1\t2\r\n\r\n3 \n", "1\n2\n3\n"])
+def test_numbers_may_stand_in_any_lines(text):
+    octets = np.frombuffer(bytearray(text.encode()), dtype=np.uint8)
+    assert read_numbers(octets, PATH, 0).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n"])
+def test_no_numbers_are_none(text):
+    octets = np.frombuffer(bytearray(text.encode()), dtype=np.uint8)
+    assert read_numbers(octets, PATH, 0).shape == (0,)
+
+
+def test_a_word_among_numbers_is_named_with_its_place():
+    octets = np.frombuffer(bytearray(b"1 2\n# 3"), dtype=np.uint8)
+    with pytest.raises(CorruptRecordingError, match=r"at byte 54: found b'#'"):
+        read_numbers(octets, PATH, 50)

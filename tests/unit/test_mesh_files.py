@@ -324,7 +324,7 @@ def test_polygons_of_different_length_are_read_in_both_byte_orders(tmp_path):
         ("4 0 1 2 3", "4 0 1 2 2.5", "2.5 for property"),
         ("0 1 0.5", "0 1 nan", "1 vertices with NaN"),
         ("0 1 0.5", "0 1 1e300", "1 vertices with NaN or infinity"),
-        ("0 1 0.5", "0 1 x", "expected numbers"),
+        ("0 1 0.5", "0 1 x", "expected a number"),
         ("255 0 0", "256 0 0", "256.0 for property 'red'"),
         ("element vertex 4", "element vertex 1000000000000", "at least 6000000000000"),
         ("element vertex 4", "element vertex -4", "count -4"),

@@ -10,6 +10,7 @@ from sensorfusion.formats import _number_kernels as kernels
 
 _ADVICE = "mend this line, or export the file anew"
 _WORD = 64
+_TAB, _LINE_END, _RETURN, _BLANK = b"\t\n\r "
 
 
 def read_number_table(
@@ -67,6 +68,35 @@ def read_number_table(
         found = "another line" if status == kernels.TOO_MANY_ROWS else f"the end after {row} lines"
         raise _corrupt(path, offset + here, found, f"{rows} lines of numbers")
     return values
+
+
+def read_numbers(text: NDArray[np.uint8], path: Path, offset: int) -> NDArray[np.float64]:
+    """Read numbers between white space, wherever their lines end.
+
+    Parameters
+    ----------
+    text : ndarray of uint8, shape (T,), contiguous
+        ASCII; ends of lines are overwritten with blanks.
+    path : Path
+        Named in errors.
+    offset : int
+        Where ``text`` begins in the file.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+
+    Raises
+    ------
+    CorruptRecordingError
+        If something is no number.
+    """
+    text[text == _LINE_END] = _BLANK
+    blank = (text == _BLANK) | (text == _TAB) | (text == _RETURN)
+    count = int(np.count_nonzero(~blank[1:] & blank[:-1])) + int(len(text) > 0 and not blank[0])
+    if count == 0:
+        return np.empty(0)
+    return read_number_table(text, np.zeros(count, np.bool_), 1, path, offset).reshape(-1)
 
 
 def _word(text: NDArray[np.uint8], here: int) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError
+from sensorfusion.formats.number_table import read_numbers
 from sensorfusion.formats.ply_header import (
     COPY_AGAIN,
     PlyElement,
@@ -176,12 +177,8 @@ class _AsciiBody:
 
     def __init__(self, data: bytes, header: PlyHeader, path: Path) -> None:
         self._path, self._start, self._position = path, header.size, 0
-        try:
-            self._values = np.array(data[header.size :].split(), dtype=np.float64)
-        except ValueError as error:
-            raise CorruptRecordingError(
-                path, header.size, str(error), "numbers", COPY_AGAIN
-            ) from None
+        text = np.frombuffer(bytearray(data[header.size :]), dtype=np.uint8)
+        self._values = read_numbers(text, path, header.size)
 
     def read(self, element: PlyElement) -> dict[str, PlyColumn]:
         """Read all elements of one name."""
