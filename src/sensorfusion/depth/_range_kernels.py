@@ -58,7 +58,7 @@ def positions(azimuth: Array, seam_rad: float, sign: float, out: Array) -> None:
 
 @njit(**_OPTIONS)
 def split_rings(position: Array, ring: Array) -> int:
-    """Number the rings of points that are stored ring by ring; return their count.
+    """Return how many rings there are in points that are stored ring by ring, and number them.
 
     ``position`` float32 (N,) as of :func:`positions`. ``ring`` uint16 (N,) is written.
     """
@@ -142,7 +142,7 @@ def assign_columns(
     for r in range(starts.shape[0] - 1):
         past = -1
         for k in range(starts[r], starts[r + 1]):
-            past = max(past + 1, int(position[order[k]] * per_rad))
+            past = max(past + 1, int(position[order[k]] * per_rad + F32(0.5)))
             column[order[k]] = past
         limit = columns
         for k in range(starts[r + 1] - 1, starts[r] - 1, -1):
@@ -169,3 +169,23 @@ def place(
         if index[i, j] < 0 or length < range_m[i, j]:
             index[i, j] = np.int32(n)
             range_m[i, j] = length
+
+
+@njit(**_OPTIONS)
+def measure_steps(points: Array, index: Array, every: int) -> tuple[float, float]:
+    """Return the direction in which columns turn (1 or -1) and the angle between two of them.
+
+    Asks every so many rows; 0 radians where no two columns stand side by side.
+    """
+    turns, total, count = 0, F32(0), 0
+    for i in range(0, index.shape[0], every):
+        for j in range(1, index.shape[1]):
+            a, b = index[i, j - 1], index[i, j]
+            if a < 0 or b < 0:
+                continue
+            cross = points[a, 0] * points[b, 1] - points[a, 1] * points[b, 0]
+            dot = points[a, 0] * points[b, 0] + points[a, 1] * points[b, 1]
+            turns += 1 if cross > F32(0) else -1
+            total += abs(cross) / np.sqrt(cross * cross + dot * dot + F32(1e-20))
+            count += 1
+    return (1.0 if turns >= 0 else -1.0), (total / F32(count) if count else F32(0))

@@ -6,22 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.depth import _mesh_kernels, _view_kernels
+from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels, _range_kernels, _view_kernels
 from sensorfusion.depth.align import view_of
-from sensorfusion.depth.projection import project_cloud, view_of_cloud
+from sensorfusion.depth.projection import NEAR_M, project_cloud, view_of_cloud
 from sensorfusion.depth_map import DepthMap, Origin
+from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.range_image import RangeImage
 from sensorfusion.transform import RigidTransform
 
-_STEEPEST = 5.0
-_JUMP = 0.1
-_PLANE = 0.3
-_LIMITS = np.array([_STEEPEST, _JUMP, _PLANE], np.float32)
-# Neighbours in azimuth are at most so many steps, or rings, apart.
+# A line between neighbours is surface when it leaves the beam by at least 1 in so many and covers
+# this share of the range at most, or when one end lies where the surface leads that the other has
+# with the next beam, to this share of the step. Frozen on kitti-raw-drive.
+_STEEPEST, _JUMP, _OFF_PLANE = 5.0, 0.1, 0.3
+_LIMITS = np.array([_STEEPEST, _JUMP, _OFF_PLANE], np.float32)
+# Neighbours in azimuth are at most so many firings, or ring gaps, apart.
 _STEPS, _RINGS = 1.6, 1.3
-_REACH = np.float32(1.0)
+# What counts of a point's noise, and of how far the rings beyond deviate from the plane.
+_NOISE, _DEVIATION = 0.7, 0.04
+# Rays this far outside the picture, as x / z and y / z, still end triangles that reach into it.
+_RIM = 0.15
+_WIDEST_RAD = 1.0
+# Firings stand as far apart in one row as in the next: so many rows tell.
+_EVERY = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,28 +39,73 @@ class _Vertices:
     table: NDArray[np.float32]
     starts: NDArray[np.int64]
     blocked: NDArray[np.uint8]
-    number: NDArray[np.int32]
-    widest: float
+    widest_rad: float
     steps: NDArray[np.float32]
 
 
 def complete_mesh(
     range_image: RangeImage, camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
 ) -> DepthMap:
-    """Return what a camera sees of the surfaces between the beams of a scan."""
+    """Return what a camera sees of the surfaces between the beams of a scan.
+
+    Neighbouring points of neighbouring rings become triangles where they are of one surface: not
+    across a jump in range, a beam without return, or a gap wider than beams are apart. They are
+    drawn in inverse depth, which is linear over the picture of a plane; the nearest wins. Beyond
+    its last beam a surface may reach up to the next one: what lies farther behind is left out
+    there, because nobody knows whether the camera sees it. Nothing is filled beyond the beams.
+
+    Parameters
+    ----------
+    range_image : RangeImage
+        Of the scan, in the LiDAR's own coordinate system.
+    camera : Camera
+        Any model. A spherical one is taken to stand in the LiDAR, as the panorama does, and to
+        hide nothing.
+    T_camera_lidar : RigidTransform
+    lidar : Lidar
+        Says how far its ranges spread.
+
+    Returns
+    -------
+    DepthMap
+        float32 (H, W) of ``camera``: metres along z (ranges, in a panorama). ``origin`` is
+        MEASURED where a point fell, FILLED between points, OCCLUDED where the only point may be
+        hidden, NO_RETURN where a beam found nothing, and UNSEEN elsewhere. ``sigma_m`` counts
+        the ranges' noise, that of slanted surfaces, and how far neighbouring rings deviate from
+        the plane of a triangle.
+
+    Raises
+    ------
+    CoordinateSystemMismatchError
+        If the transform does not lead from the scan's coordinates to the camera's.
+
+    References
+    ----------
+    Holz and Behnke, "Fast range image segmentation and smoothing using approximate surface
+    reconstruction and region growing", IAS 2012, for triangles between neighbours of a scan.
+    """
+    source = range_image.cloud.coordinate_system
+    if (T_camera_lidar.target, T_camera_lidar.source) != (camera.name, source):
+        msg = (
+            f"{T_camera_lidar.name} was given to take points of {source!r} to camera "
+            f"{camera.name!r}; expected T_{camera.name}_{source}"
+        )
+        raise CoordinateSystemMismatchError(msg)
     origin = _origin(range_image.cloud, camera, T_camera_lidar, lidar)
     layer = np.zeros(origin.shape)
     vertices = _vertices(range_image, camera, T_camera_lidar, lidar)
     triangles, rim = _triangles(vertices)
     table = vertices.table
     turn_px = 2 * np.pi * camera.fx if camera.is_spherical else 0.0
-    _mesh_kernels.draw_triangles(table, triangles, turn_px, layer)
-    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
-    view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
-    _mesh_kernels.hide_rims(table, rim, view, vertices.steps * _REACH, layer)
-    _mesh_kernels.draw_points(table, layer, origin)
+    weights = np.array([_NOISE, _DEVIATION, lidar.beam_width_rad], np.float32)
+    _mesh_draw_kernels.draw_triangles(table, triangles, weights, turn_px, layer)
+    if not camera.is_spherical:
+        lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+        view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
+        _mesh_draw_kernels.hide_rims(table, rim, view, vertices.steps, layer)
+    _mesh_draw_kernels.draw_points(table, layer, origin)
     metres, sigma_m = np.empty(layer.shape, np.float32), np.empty(layer.shape, np.float32)
-    _mesh_kernels.finish(layer, metres, sigma_m, origin)
+    _mesh_draw_kernels.finish(layer, metres, sigma_m, origin)
     return DepthMap(metres, camera, range_image.cloud.timestamp_ns, sigma_m, origin)
 
 
@@ -71,7 +124,7 @@ def _triangles(vertices: _Vertices) -> tuple[NDArray[np.int32], NDArray[np.uint8
     """Return the triangles of the surface, and which vertices stand where it ends."""
     table, starts = vertices.table, vertices.starts
     joined, rim = np.zeros(len(table), np.uint8), np.zeros(len(table), np.uint8)
-    widest = np.sin(vertices.widest)
+    widest = np.sin(vertices.widest_rad)
     _mesh_kernels.lean_rows(table, starts, widest)
     _mesh_kernels.join_rows(table, starts, vertices.blocked, widest, _LIMITS, joined)
     triangles = np.empty((2 * len(table), 3), np.int32)
@@ -85,63 +138,68 @@ def _vertices(
     points, index = range_image.cloud.points, range_image.index
     count = int(np.count_nonzero(index >= 0))
     table = np.empty((count, _mesh_kernels.VERTEX), np.float32)
-    in_camera, number = np.empty((3, count), np.float32), np.empty(count, np.int32)
-    blocked, starts = np.empty(count, np.uint8), np.empty(len(index) + 1, np.int64)
-    way, step_rad = _mesh_kernels.measure_steps(points, index, 4)
-    ahead = T_camera_lidar.rotation[2]
-    level = np.hypot(ahead[0], ahead[1])
-    seam = (-ahead[0] / level, -ahead[1] / level, way) if level > 1e-6 else (-1.0, 0.0, way)
-    view = view_of_cloud(camera, T_camera_lidar.matrix)
-    bounds = np.array([*_widened(view[13:17]), 0.0 if camera.is_spherical else 1.0], np.float32)
-    matrix = np.ascontiguousarray(T_camera_lidar.matrix[:3], np.float32)
+    in_camera, blocked = np.empty((3, count), np.float32), np.empty(count, np.uint8)
+    starts = np.empty(len(index) + 1, np.int64)
+    way, step_rad = _range_kernels.measure_steps(points, index, _EVERY)
     _mesh_kernels.gather(
         points,
         index,
         range_image.range_m,
-        matrix,
-        bounds,
-        seam,
+        np.ascontiguousarray(T_camera_lidar.matrix[:3], np.float32),
+        _bounds(camera, T_camera_lidar),
+        _seam(T_camera_lidar, way),
         table,
         in_camera,
-        number,
         blocked,
         starts,
     )
     count = int(starts[-1])
-    table, number = table[:count], number[:count]
-    in_camera = np.ascontiguousarray(in_camera[:, :count])
-    out = np.empty((3, count), np.float32)
+    table = table[:count]
+    table[:, :3] = _project(np.ascontiguousarray(in_camera[:, :count]), camera).T
+    ranges = table[:, _mesh_kernels.RANGE]
+    table[:, _mesh_kernels.NOISE] = lidar.sigma_m(ranges) / np.maximum(ranges, np.float32(1e-6))
+    ring_rad = _ring_step_rad(table, starts)
+    widest_rad = min(max(_STEPS * step_rad, _RINGS * ring_rad), _WIDEST_RAD)
+    steps = np.array([step_rad, ring_rad], np.float32)
+    return _Vertices(table, starts, blocked[:count], widest_rad, steps)
+
+
+def _project(in_camera: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Return u, v in pixels and inverse depth of points (3, N) in the camera's coordinates."""
+    out = np.empty_like(in_camera)
     if camera.is_spherical:
-        pixels = camera.project(in_camera.T)
-        out[0], out[1] = pixels[:, 0], pixels[:, 1]
+        out[:2] = camera.project(in_camera.T).T
         out[2] = np.linalg.norm(in_camera, axis=0)
     else:
         x, y, z = in_camera
-        same = RigidTransform.identity(camera.name, camera.name)
-        _view_kernels.project_row(z, np.stack([x / z, y / z]), view_of(camera, same), out)
-    out[2] = 1 / out[2]
-    table[:, :3] = out.T
-    ranges = table[:, _mesh_kernels.RANGE]
-    table[:, _mesh_kernels.NOISE] = lidar.sigma_m(ranges) / ranges
-    ring_rad = _ring_step_rad(table, starts)
-    widest = max(_STEPS * step_rad, _RINGS * ring_rad)
-    steps = np.array([step_rad, ring_rad], np.float32)
-    return _Vertices(table, starts, blocked[:count], number, widest, steps)
+        here = RigidTransform.identity(camera.name, camera.name)
+        _view_kernels.project_row(z, np.stack([x / z, y / z]), view_of(camera, here), out)
+    out[2] = 1 / np.maximum(out[2], np.float32(NEAR_M))
+    return out
 
 
-def _widened(box: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the box of rays with a rim, so that triangles at the border keep their vertices."""
-    left, right, top, bottom = box
-    rim = 0.1 * np.array([-1, 1, -1, 1], np.float32)
-    return np.asarray(np.array([left, right, top, bottom], np.float32) + rim)
+def _bounds(camera: Camera, T_camera_lidar: RigidTransform) -> NDArray[np.float32]:
+    """Return the smallest and largest x / z and y / z of points that matter, and 1 if any do."""
+    left, right, top, bottom = view_of_cloud(camera, T_camera_lidar.matrix)[13:17]
+    bounded = 0.0 if camera.is_spherical else 1.0
+    box = (left - _RIM, right + _RIM, top - _RIM, bottom + _RIM, bounded)
+    return np.array(box, np.float32)
+
+
+def _seam(T_camera_lidar: RigidTransform, way: float) -> tuple[float, float, float]:
+    """Return cosine and sine of the azimuth behind the camera, and how columns turn."""
+    ahead = T_camera_lidar.rotation[2]
+    level = float(np.hypot(ahead[0], ahead[1]))
+    if level < 1e-6:
+        return -1.0, 0.0, way
+    return -float(ahead[0]) / level, -float(ahead[1]) / level, way
 
 
 def _ring_step_rad(table: NDArray[np.float32], starts: NDArray[np.int64]) -> float:
+    """Return the median angle between neighbouring rings, radians; 0 where there is one ring."""
     filled = starts[:-1][np.diff(starts) > 0]
     if len(filled) < 2:
         return 0.0
-    elevation = np.arctan(
-        np.add.reduceat(table[:, _mesh_kernels.SLOPE], filled)
-        / np.diff(np.append(filled, starts[-1]))
-    )
-    return float(np.median(np.abs(np.diff(elevation))))
+    counts = np.diff(np.append(filled, starts[-1]))
+    slopes = np.add.reduceat(table[:, _mesh_kernels.SLOPE], filled) / counts
+    return float(np.median(np.abs(np.diff(np.arctan(slopes)))))

@@ -1,0 +1,215 @@
+"""Numba kernels that draw the triangles of a scan into a camera; float32, one thread.
+
+Vertices are those of :mod:`sensorfusion.depth._mesh_kernels`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sensorfusion.depth._mesh_kernels import (
+    ABOVE,
+    BELOW,
+    INVERSE,
+    NOISE,
+    RANGE,
+    SLOPE,
+    U,
+    V,
+    W,
+    X,
+    Y,
+    Z,
+)
+from sensorfusion.depth_map import Origin
+
+Array = NDArray[Any]
+F32 = np.float32
+MEASURED = np.uint8(Origin.MEASURED)
+FILLED, OCCLUDED = np.uint8(Origin.FILLED), np.uint8(Origin.OCCLUDED)
+
+UNIT = 2.0**30
+"""Of inverse depth, for 1 / m: a pixel of a layer is a whole number of them, and its relative
+standard deviation stands behind the point. So the nearest wins, and of equals the least certain."""
+
+# A triangle's pixels reach this far over its rim, so that rounding leaves no crack between two.
+_RIM, _FAR_RIM = F32(1e-4), F32(1 + 3e-4)
+_FLAT = F32(1e-6)
+# Points farther from the picture than this would overflow an int.
+_LEFT, _RIGHT = F32(-1e6), F32(1e6)
+# What lies farther behind a surface than this is hidden by it.
+_HIDDEN, _HIDDEN_M = F32(1.05), F32(0.1)
+_MOST = F32(0.99)
+_STEEPEST2 = F32(400)
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(**_OPTIONS)
+def draw_triangles(
+    vertices: Array, triangles: Array, weights: Array, turn_px: float, layer: Array
+) -> None:
+    """Draw triangles at the pixel centres that they hold, rim included; the nearest surface wins.
+
+    ``layer`` float64 (H, W): inverse depth and uncertainty in one number (:data:`UNIT`), so that
+    a pixel is one comparison and one store, without a branch: half the triangles' pixels lie
+    outside, and no processor guesses which. 1 / z is linear over the picture of a plane.
+    ``turn_px`` is that of a panorama, else 0.
+    """
+    turn = F32(turn_px)
+    height, width = layer.shape
+    for n in range(triangles.shape[0]):
+        a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+        au, av, wa = vertices[a, U], vertices[a, V], vertices[a, W]
+        bu, bv = vertices[b, U] - au, vertices[b, V] - av
+        cu, cv = vertices[c, U] - au, vertices[c, V] - av
+        if turn > F32(0):
+            bu -= turn * np.rint(bu / turn)
+            cu -= turn * np.rint(cu / turn)
+        area = bu * cv - bv * cu
+        left, right = au + min(F32(0), bu, cu), au + max(F32(0), bu, cu)
+        top, bottom = av + min(F32(0), bv, cv), av + max(F32(0), bv, cv)
+        if not (
+            abs(area) > _FLAT
+            and left > _LEFT
+            and top > _LEFT
+            and right < _RIGHT
+            and bottom < _RIGHT
+        ):
+            continue
+        per_area = F32(1) / area
+        su, sv, tu, tv = cv * per_area, -cu * per_area, -bv * per_area, bu * per_area
+        wb, wc = vertices[b, W] - wa, vertices[c, W] - wa
+        wu, wv = su * wb + tu * wc, sv * wb + tv * wc
+        part = np.float64(min(_uncertainty(vertices, a, b, c, weights), _MOST))
+        first_row, end_row = max(int(np.ceil(top - _RIM)), 0), min(int(bottom + _RIM) + 1, height)
+        # Across a panorama's seam a triangle is drawn on both sides of the picture.
+        both = turn > F32(0) and (left < F32(0) or right > F32(width - 1))
+        for side in range(2 if both else 1):
+            if side == 1:
+                shift = turn if left < F32(0) else -turn
+                au, left, right = au + shift, left + shift, right + shift
+            first, end = max(int(np.ceil(left - _RIM)), 0), min(int(right + _RIM) + 1, width)
+            for i in range(first_row, end_row):
+                line = layer[i]
+                v, u = F32(i) - av, F32(first) - au
+                s_row, t_row, w_row = v * sv + _RIM, v * tv + _RIM, wa + v * wv
+                for j in range(first, end):
+                    s, t = s_row + u * su, t_row + u * tu
+                    key = np.floor(np.float64(w_row + u * wu) * UNIT) + part
+                    before = line[j]
+                    inside = (s >= F32(0)) & (t >= F32(0)) & (s + t <= _FAR_RIM) & (key > before)
+                    line[j] = key if inside else before
+                    u += F32(1)
+
+
+@njit(**_OPTIONS)
+def _uncertainty(vertices: Array, a: int, b: int, c: int, weights: Array) -> float:
+    """Return the relative standard deviation of depth on a triangle.
+
+    ``a`` is of the upper row and ``b`` of the lower. ``weights`` float32 (3,): what counts of the
+    noise of a point, of how far the rows beyond deviate from the plane, and of the tangent of the
+    incidence.
+    """
+    noise = (vertices[a, NOISE] + vertices[b, NOISE] + vertices[c, NOISE]) * F32(1 / 3)
+    # The normal, and how far it is from the beam.
+    abx, acx = vertices[b, X] - vertices[a, X], vertices[c, X] - vertices[a, X]
+    aby, acy = vertices[b, Y] - vertices[a, Y], vertices[c, Y] - vertices[a, Y]
+    abz, acz = vertices[b, Z] - vertices[a, Z], vertices[c, Z] - vertices[a, Z]
+    nx, ny, nz = aby * acz - abz * acy, abz * acx - abx * acz, abx * acy - aby * acx
+    along = nx * vertices[a, X] + ny * vertices[a, Y] + nz * vertices[a, Z]
+    along *= along
+    total = (nx * nx + ny * ny + nz * nz) * vertices[a, RANGE] * vertices[a, RANGE]
+    tangent2 = min(total / (along + F32(1e-20)) - F32(1), _STEEPEST2)
+    step = vertices[b, INVERSE] - vertices[a, INVERSE]
+    down = vertices[b, SLOPE] - vertices[a, SLOPE]
+    per = F32(1) / vertices[a, INVERSE]
+    up = abs(vertices[a, ABOVE] * down - step) * per
+    under = abs(vertices[b, BELOW] * down - step) * per
+    # A row that has no neighbour beyond says nothing.
+    up = F32(0) if np.isnan(up) else min(up, F32(1))
+    under = F32(0) if np.isnan(under) else min(under, F32(1))
+    w0, w1, w2 = weights[0] * noise, weights[1] * max(up, under), weights[2]
+    return np.sqrt(w0 * w0 + w1 * w1 + w2 * w2 * tangent2)
+
+
+@njit(**_OPTIONS)
+def hide_rims(vertices: Array, rim: Array, view: Array, steps: Array, layer: Array) -> None:
+    """Take away what the surface may hide beyond its last beams: it reaches up to the next ones.
+
+    ``view`` float32 (16,): the matrix to the camera, row by row, and fx, fy, cx, cy. ``steps``
+    float32 (2,): angles between firings and between rings. ``layer`` as of
+    :func:`draw_triangles`: what lies behind becomes minus the inverse depth of what may hide it.
+    """
+    fx, fy, cx, cy = view[12], view[13], view[14], view[15]
+    height, width = layer.shape
+    for n in range(rim.shape[0]):
+        u, v, w = vertices[n, U], vertices[n, V], vertices[n, W]
+        if rim[n] == 0 or not (u > _LEFT and v > _LEFT and u < _RIGHT and v < _RIGHT):
+            continue
+        x, y, z, level = vertices[n, X], vertices[n, Y], vertices[n, Z], vertices[n, INVERSE]
+        # One step on along the ring, and one up to the next.
+        ax, ay = -y * steps[0], x * steps[0]
+        bx, by, bz = -z * x * level * steps[1], -z * y * level * steps[1], steps[1] / level
+        xn, yn = (u - cx) / fx, (v - cy) / fy
+        ahead_a = view[8] * ax + view[9] * ay
+        ahead_b = view[8] * bx + view[9] * by + view[10] * bz
+        across_a = view[0] * ax + view[1] * ay - xn * ahead_a
+        across_b = view[0] * bx + view[1] * by + view[2] * bz - xn * ahead_b
+        down_a = view[4] * ax + view[5] * ay - yn * ahead_a
+        down_b = view[4] * bx + view[5] * by + view[6] * bz - yn * ahead_b
+        half_u, half_v = (
+            fx * w * (abs(across_a) + abs(across_b)),
+            fy * w * (abs(down_a) + abs(down_b)),
+        )
+        threshold, hiding = UNIT * w / (_HIDDEN + _HIDDEN_M * w), -UNIT * w
+        first_row, first = max(int(np.ceil(v - half_v)), 0), max(int(np.ceil(u - half_u)), 0)
+        for i in range(first_row, min(int(np.floor(v + half_v)) + 1, height)):
+            for j in range(first, min(int(np.floor(u + half_u)) + 1, width)):
+                before = layer[i, j]
+                layer[i, j] = min(before, hiding) if before < threshold else before
+
+
+@njit(**_OPTIONS)
+def draw_points(vertices: Array, layer: Array, origin: Array) -> None:
+    """Say where a point was measured, and draw those that stand before the surface or without one.
+
+    On a surface the pixel keeps its depth: it is that of the pixel's centre, which on slanted
+    ground is not the point's. ``layer`` as of :func:`hide_rims`; ``origin`` uint8 (H, W).
+    """
+    half = F32(0.5)
+    bottom, right = F32(layer.shape[0]), F32(layer.shape[1])
+    for n in range(vertices.shape[0]):
+        u, v, w = vertices[n, U] + half, vertices[n, V] + half, vertices[n, W]
+        if not (u >= F32(0) and v >= F32(0) and u < right and v < bottom and w > F32(0)):
+            continue
+        i, j = np.int64(v), np.int64(u)
+        before = layer[i, j]
+        nearest = F32(abs(before) * (1 / UNIT))
+        if w * (_HIDDEN + _HIDDEN_M * nearest) < nearest:
+            # Behind a surface, or behind where one may be.
+            origin[i, j] = OCCLUDED if before < 0.0 else origin[i, j]
+            continue
+        origin[i, j] = MEASURED
+        noise, units = np.float64(min(vertices[n, NOISE], _MOST)), np.floor(before)
+        if before <= 0.0 or nearest * (_HIDDEN + _HIDDEN_M * w) < w:
+            layer[i, j] = np.floor(UNIT * w) + noise
+        else:
+            # Between points noise averages out, at a point it does not.
+            layer[i, j] = units + max(before - units, noise)
+
+
+@njit(**_OPTIONS)
+def finish(layer: Array, metres: Array, sigma_m: Array, origin: Array) -> None:
+    """Write depth and its standard deviation in metres, and FILLED where no point fell."""
+    for i in range(layer.shape[0]):
+        for j in range(layer.shape[1]):
+            key = layer[i, j]
+            units = np.floor(key)
+            seen = key > 0.0
+            z = F32(UNIT / units) if seen else F32(0)
+            metres[i, j] = z
+            sigma_m[i, j] = z * F32(key - units)
+            filled = seen & (origin[i, j] != MEASURED)
+            origin[i, j] = FILLED if filled else origin[i, j]
