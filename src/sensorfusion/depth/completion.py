@@ -7,19 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.depth import _completion_kernels as kernels
+from sensorfusion.depth._completion_kernels import complete_rows
+from sensorfusion.depth._spread_kernels import spread
 from sensorfusion.depth.beams import BeamSpacing
 from sensorfusion.depth_map import DepthMap
 
 # Of the Gaussian, in spacings of the beams: down, where a plane between two rings then comes out
 # nearly straight, and across, where single lost beams are to be bridged.
 _SIGMA_DOWN, _SIGMA_ACROSS = 0.5, 0.6
-_REACH_SIGMAS = 2.5
+_REACH_SIGMAS = 2.2
 # Two depths are two surfaces when they differ by more than this share of 1 / z, and by more than
 # a plane that passes the camera at this distance changes from one ring to the next.
 _JUMP, _PLANE_M = 0.06, 1.5
 # Spreads above this part of such a difference are looked at.
-_TORN = 0.4
+_TORN = 0.5
 # What counts in the square of sigma: what points around a plane differ by, what a plane's slope
 # makes them differ by, and what a choice between two surfaces decided.
 _ROUGH, _SLOPE, _CHOICE = 0.14, 0.011, 0.5
@@ -30,11 +31,11 @@ def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     """Fill the pixels between the beams of a scan with a normalised Gaussian of inverse depth.
 
     A plane is linear in 1 / z over the picture, so that 1 / z is what may be averaged. Where the
-    points around a pixel part into two surfaces, those of the surface with more weight count, so
-    that nothing hangs between a near edge and what is behind it. Filled are pixels with measured
-    points above and below within reach, two and a half Gaussian sigmas, about one and a quarter
-    spacings of the beams: nothing grows over the highest ring into the sky, and where beams found
-    nothing their weight stands against that of points.
+    points around a pixel part into two surfaces, those of one surface count, so that nothing
+    hangs between a near edge and what is behind it: of the nearer one, unless the farther has
+    half as much weight again. Filled are pixels with measured points above and below within a
+    little over one spacing of the beams: nothing grows over the highest ring into the sky. Where
+    beams found nothing, their weight stands against that of the points.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     numbers = np.array((*jump, _ROUGH, _SLOPE, _CHOICE, *variances_px2), np.float32)
     metres, sigma_m = _copied(depth.metres), _copied(depth.sigmas_m())
     origin = depth.origins()
-    rows, empty, starts, points = kernels.spread(across, metres, sigma_m, origin)
-    kernels.complete_rows(
+    rows, empty, starts, points = spread(across, metres, sigma_m, origin)
+    complete_rows(
         0, len(metres), rows, empty, across, down, starts, points, numbers, metres, sigma_m, origin
     )
     return DepthMap(metres, depth.camera, depth.timestamp_ns, sigma_m, origin)
