@@ -654,3 +654,19 @@ def test_laspy_and_open3d_read_the_same_points():
     assert np.array_equal(read.points, other["positions"].numpy())
     assert np.array_equal(read.color, other["colors"].numpy())
     assert np.array_equal(read.normals, other["normals"].numpy())
+
+
+@needs_data
+def test_a_real_scan_meets_its_picture_through_its_rig(tmp_path):
+    from sensorfusion.calibration.rig_file import import_rig, write_rig
+
+    folder = DATA / "lidar-camera-distorted"
+    rig = import_rig(sorted(folder.glob("*.json")), size_px=(1920, 1200))
+    write_rig(rig, tmp_path / "rig.toml")
+    with opened(folder, rig=tmp_path / "rig.toml", images=folder) as source:
+        frame = source[0]
+        assert frame.sensor == "top_center_lidar"
+        assert len(frame.measurement) == 78238
+        assert frame.images["center_camera"].pixels.shape == (1200, 1920, 3)
+        T_camera_lidar = source.rig.transform("center_camera", "top_center_lidar")
+        assert np.isclose(T_camera_lidar.matrix[2, 0], 0.99985, atol=1e-4)
