@@ -204,12 +204,14 @@ def draw_points(vertices: Array, layer: Array, origin: Array) -> None:
 def finish(layer: Array, metres: Array, sigma_m: Array, origin: Array) -> None:
     """Write depth and its standard deviation in metres, and FILLED where no point fell."""
     for i in range(layer.shape[0]):
+        # Slices, in loops that mix no sizes of numbers: else LLVM does not vectorise them.
+        keys, depths, deviations, origins = layer[i], metres[i], sigma_m[i], origin[i]
         for j in range(layer.shape[1]):
-            key = layer[i, j]
-            units = np.floor(key)
-            seen = key > 0.0
-            z = F32(UNIT / units) if seen else F32(0)
-            metres[i, j] = z
-            sigma_m[i, j] = z * F32(key - units)
-            filled = seen & (origin[i, j] != MEASURED)
-            origin[i, j] = FILLED if filled else origin[i, j]
+            units = np.floor(keys[j])
+            depths[j], deviations[j] = F32(units), F32(keys[j] - units)
+        for j in range(layer.shape[1]):
+            z = F32(UNIT) / depths[j] if depths[j] > F32(0) else F32(0)
+            depths[j], deviations[j] = z, z * deviations[j]
+        for j in range(layer.shape[1]):
+            filled = (depths[j] > F32(0)) & (origins[j] != MEASURED)
+            origins[j] = FILLED if filled else origins[j]

@@ -1,6 +1,9 @@
 """Completion by the surface that a scan shows: triangles between its beams, drawn into a camera."""
 
+import math
+import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,27 @@ _RIM = 0.15
 _WIDEST_RAD = 1.0
 # Firings stand as far apart in one row as in the next: so many rows tell.
 _EVERY = 8
+
+
+class _Scratch(threading.local):
+    """Arrays that a thread's calls use one after the other, so that their memory is not fresh.
+
+    The first touch of fresh memory costs as much as all that is computed in it.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+        """Return an array with any content, valid until the same name is asked for again."""
+        size = math.prod(shape)
+        flat = self._arrays.get(name)
+        if flat is None or flat.size < size:
+            flat = self._arrays[name] = np.empty(size, dtype)
+        return flat[:size].reshape(shape)
+
+
+_SCRATCH = _Scratch()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +116,8 @@ def complete_mesh(
         )
         raise CoordinateSystemMismatchError(msg)
     origin = _origin(range_image.cloud, camera, T_camera_lidar, lidar)
-    layer = np.zeros(origin.shape)
+    layer = _SCRATCH.array("layer", origin.shape, np.float64)
+    layer.fill(0)
     vertices = _vertices(range_image, camera, T_camera_lidar, lidar)
     triangles, rim = _triangles(vertices)
     table = vertices.table
@@ -127,7 +152,7 @@ def _triangles(vertices: _Vertices) -> tuple[NDArray[np.int32], NDArray[np.uint8
     widest = np.sin(vertices.widest_rad)
     _mesh_kernels.lean_rows(table, starts, widest)
     _mesh_kernels.join_rows(table, starts, vertices.blocked, widest, _LIMITS, joined)
-    triangles = np.empty((2 * len(table), 3), np.int32)
+    triangles = _SCRATCH.array("triangles", (2 * len(table), 3), np.int32)
     found = _mesh_kernels.triangulate(table, starts, joined, widest, _LIMITS, triangles, rim)
     return triangles[:found], rim
 
@@ -137,8 +162,9 @@ def _vertices(
 ) -> _Vertices:
     points, index = range_image.cloud.points, range_image.index
     count = int(np.count_nonzero(index >= 0))
-    table = np.empty((count, _mesh_kernels.VERTEX), np.float32)
-    in_camera, blocked = np.empty((3, count), np.float32), np.empty(count, np.uint8)
+    table = _SCRATCH.array("table", (count, _mesh_kernels.VERTEX), np.float32)
+    in_camera = _SCRATCH.array("in_camera", (3, count), np.float32)
+    blocked = np.empty(count, np.uint8)
     starts = np.empty(len(index) + 1, np.int64)
     way, step_rad = _range_kernels.measure_steps(points, index, _EVERY)
     _mesh_kernels.gather(
