@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from sensorfusion.config import DepthSettings, Settings
 from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
-from sensorfusion.depth.align import align_depth, color_at_depth, count_in_picture
+from sensorfusion.depth.align import color_at_depth
+from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
 from sensorfusion.depth_map import DepthMap
-from sensorfusion.errors import CalibrationError, SourceError, TrackingError
+from sensorfusion.errors import SourceError, TrackingError
 from sensorfusion.evaluate.consistency import ConsistencyCheck
 from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.export.trajectory import read_trajectory
@@ -129,12 +130,13 @@ def reconstruct(
 
 
 def depth_maps(
-    source: FrameSource, settings: DepthSettings, camera: str | None = None
-) -> Generator[tuple[Frame, DepthMap, int | None], None, None]:
+    source: FrameSource,
+    settings: DepthSettings,
+    camera: str | None = None,
+    completion: Completion = "none",
+    poses: Trajectory | Path | str | None = None,
+) -> Generator[CameraDepth, None, None]:
     """Yield every frame of an open source with its absolute depth.
-
-    The third value is how many measured points lie in the picture of ``camera``, hidden ones
-    too; None for depth as it was measured.
 
     Parameters
     ----------
@@ -142,28 +144,20 @@ def depth_maps(
     settings : DepthSettings
     camera : str, optional
         Give depth as this camera of the rig sees it; by default as it was measured.
+    completion : {"none", "smooth", "mesh", "guided"}
+    poses : Trajectory, Path or "recording", optional
+        The motion that LiDAR scans are compensated for; by default what the recording holds.
 
     Raises
     ------
     SensorFusionError
         If the source cannot be read, its depth cannot be metres, or there is no such camera.
     """
-    rig = source.rig
-    if camera is not None and camera not in rig.cameras:
-        msg = f"there is no camera {camera!r}; the rig has {', '.join(rig.cameras)}"
-        raise CalibrationError(msg)
-
-    def measure(frame: Frame) -> tuple[Frame, DepthMap, int | None]:
-        depth = absolute_depth(frame, settings, rig.noise_of(frame.sensor))
-        if camera is None or camera == depth.camera.name:
-            return frame, depth, None
-        target, T_camera_depth = rig.cameras[camera], rig.transform(camera, depth.camera.name)
-        points = count_in_picture(depth, target, T_camera_depth)
-        return frame, align_depth(depth, target, T_camera_depth), points
-
+    trajectory = source.trajectory if poses is None else _given_poses(source, poses)
+    into_camera = IntoCamera(source.rig, settings, camera, completion, trajectory)
     with (
         closing(prefetch(source)) as frames,
-        closing(map_ahead(measure, with_metric_scale(frames))) as measured,
+        closing(map_ahead(into_camera, with_metric_scale(frames))) as measured,
     ):
         yield from measured
 

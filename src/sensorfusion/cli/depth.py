@@ -2,10 +2,11 @@
 
 import math
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import numpy as np
 from cyclopts import Parameter
 
 from sensorfusion.cli.location import SourceOptions
@@ -14,15 +15,20 @@ from sensorfusion.cli.overview import spread_indices
 from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.usage import UsageError
 from sensorfusion.config import DepthSettings
-from sensorfusion.depth.absolute import absolute_depth
+from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
 from sensorfusion.errors import ConfigError
 from sensorfusion.export.depth_maps import DepthMapWriter
 from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.pipeline import depth_maps
+from sensorfusion.point_cloud import PointCloud
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.view.colormap import colorize, common_range, with_legend
+from sensorfusion.view.overlay import overlay
 
 _METRES_PER_UNIT = 0.001
+_FAR_M = 65.0
+# As KITTI stores LiDAR depth: reaches 256 m, and rounds by less than a LiDAR errs.
+_METRES_PER_UNIT_OF_LIDAR = 1 / 256
 
 
 @Parameter(name="*")
@@ -37,12 +43,20 @@ class MapFiles:
     format : {"png", "tiff"}
         16-bit PNG in units of metres_per_unit, or TIFF with float32 metres.
     metres_per_unit : float or None
-        Of the PNG, by default 0.001, which reaches 65.534 m; not for TIFF.
+        Of the PNG, by default 0.001, which reaches 65.534 m, and 1/256 for a LiDAR (255.99 m);
+        not for TIFF.
+    sigma : bool
+        Also write sigma/NNNNNN.tiff: the standard deviation of each pixel, float32 metres.
+    overlay : bool
+        Also write overlay/NNNNNN.jpg: the measured points over the camera's picture, which shows
+        a wrong transform at once.
     """
 
     out: Path
     format: Literal["png", "tiff"] = "png"
     metres_per_unit: float | None = None
+    sigma: Annotated[bool, Parameter(negative=())] = False
+    overlay: Annotated[bool, Parameter(negative=())] = False
 
     def __post_init__(self) -> None:
         if self.metres_per_unit is None:
@@ -54,6 +68,12 @@ class MapFiles:
             msg = f"--metres-per-unit is {self.metres_per_unit}; expected a positive number"
             raise UsageError(msg)
 
+    def writer(self, source: FrameSource) -> DepthMapWriter:
+        """Return what writes the maps of a source."""
+        usual = _METRES_PER_UNIT_OF_LIDAR if source.rig.lidars else _METRES_PER_UNIT
+        unit_m = self.metres_per_unit or usual
+        return DepthMapWriter(self.out, source.rig, self.format, unit_m)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,27 +84,49 @@ class Kept:
     ----------
     near_m : float
         Nearer measurements are left out, metres.
-    far_m : float
-        Farther measurements are left out, metres.
+    far_m : float or None
+        Farther measurements are left out, metres: by default 65, and all that a LiDAR measured.
     flying_pixel_filter : bool
         Leave out pixels that hang between a near edge and what is behind it.
     """
 
     near_m: float = 0.0
-    far_m: float = 65.0
+    far_m: float | None = None
     flying_pixel_filter: bool = True
 
-    @property
-    def settings(self) -> DepthSettings:
+    def settings(self, source: FrameSource) -> DepthSettings:
         """Return these as settings of the depth stage; ``UsageError`` if one is out of range."""
+        far_m = self.far_m
+        if far_m is None and not source.rig.lidars:
+            far_m = _FAR_M
         try:
             return DepthSettings(
-                near_m=self.near_m,
-                far_m=self.far_m,
-                flying_pixel_filter=self.flying_pixel_filter,
+                near_m=self.near_m, far_m=far_m, flying_pixel_filter=self.flying_pixel_filter
             )
         except ConfigError as error:
             raise UsageError(str(error)) from error
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How depth is made.
+
+    Attributes
+    ----------
+    camera : str or None
+        Give depth as this camera of the rig sees it; by default as it was measured, which for a
+        LiDAR is its range image. Where that camera measures depth itself, both are merged.
+    completion : {"none", "smooth", "mesh", "guided"}
+        How pixels without depth are filled: not at all; by smoothing between measurements; by the
+        surface between a LiDAR's beams; by smoothing that follows the edges of the picture.
+    poses : str or None
+        Compensate LiDAR scans for the motion in a TUM file; by default for the recording's own.
+    """
+
+    camera: str | None = None
+    completion: Completion = "none"
+    poses: str | None = None
 
 
 def depth(
@@ -92,8 +134,7 @@ def depth(
     /,
     *,
     files: MapFiles,
-    camera: str | None = None,
-    completion: Literal["none"] = "none",
+    making: Making | None = None,
     kept: Kept | None = None,
     opening: SourceOptions | None = None,
 ) -> None:
@@ -103,39 +144,29 @@ def depth(
     ----------
     source
         A recording, a folder, or a name such as synthetic:room.
-    camera
-        Give depth as this camera of the rig sees it; by default as it was measured.
-    completion
-        How pixels without depth are filled: not at all.
     """
-    del completion  # the only choice yet
-    opening, kept = opening or SourceOptions(), kept or Kept()
-    settings = kept.settings
+    opening, kept, making = opening or SourceOptions(), kept or Kept(), making or Making()
+    if files.overlay and making.camera is None:
+        msg = "--overlay draws points over the picture of a camera; name it with --camera"
+        raise UsageError(msg)
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
+        settings = kept.settings(opened)
         # Not before the source is open: a mistyped one must leave nothing behind.
         make_folder(files.out)
-        near_m, far_m = _range(opened, kept)
+        near_m, far_m = _range(opened, settings, making)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
-        done, filled = 0, 0
-        unit_m = files.metres_per_unit or _METRES_PER_UNIT
-        with (
-            DepthMapWriter(files.out, opened.rig, files.format, unit_m) as writer,
-            closing(depth_maps(opened, settings, camera)) as measured,
-        ):
-            for frame, found, points in measured:
-                preview = with_legend(colorize(found.metres, near_m, far_m), near_m, far_m)
-                writer.write(frame.index, found, preview, points)
-                done += 1
-                filled += bool(found.metres.any())
-                if not watch(done, total):
+        said = _Said()
+        maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)
+        with files.writer(opened) as writer, closing(maps) as measured:
+            for found in measured:
+                said.add(found)
+                _write(writer, files, found, (near_m, far_m))
+                if not watch(said.maps, total):
                     break
         losses = opened.losses
-    said = (
-        f"previews from {near_m:g} m to {far_m:g} m"
-        if filled
-        else f"all empty: no pixel has depth from {kept.near_m:g} m to {kept.far_m:g} m"
-    )
-    write_line(f"{done} depth maps in {files.out}, {said}")
+    write_line(f"{said.maps} depth maps in {files.out}, {said.previews(near_m, far_m, settings)}")
+    for line in said.lines(making):
+        write_line(f"  {line}")
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
     for stream, count in losses.unpaired.items():
@@ -145,13 +176,75 @@ def depth(
         raise KeyboardInterrupt
 
 
-def _range(source: FrameSource, kept: Kept) -> tuple[float, float]:
+@dataclass(slots=True)
+class _Said:
+    """What is told at the end."""
+
+    maps: int = 0
+    with_depth: int = 0
+    scans: int = 0
+    moved: int = 0
+    otherwise: int = 0
+    scales: list[float] = field(default_factory=list)
+
+    def add(self, found: CameraDepth) -> None:
+        self.maps += 1
+        self.with_depth += bool(found.depth.metres.any())
+        if isinstance(found.frame.measurement, PointCloud):
+            self.scans += found.frame.measurement.time_offset_ns is not None
+            self.moved += found.moved
+        if found.completion != "none":
+            self.otherwise += found.completion == "smooth"
+        if found.correction is not None and found.correction.pixels:
+            self.scales.append(found.correction.scale)
+
+    def previews(self, near_m: float, far_m: float, settings: DepthSettings) -> str:
+        if self.with_depth:
+            return f"previews from {near_m:g} m to {far_m:g} m"
+        kept = f"from {settings.near_m:g} m" + (
+            f" to {settings.far_m:g} m" if settings.far_m else ""
+        )
+        return f"all empty: no pixel has depth {kept}"
+
+    def lines(self, making: Making) -> list[str]:
+        lines = []
+        if self.scans > self.moved:
+            lines.append(
+                f"{self.scans - self.moved} scans are not compensated for the sensor's motion: no "
+                "motion is known; give --poses"
+            )
+        if making.completion == "guided" and self.otherwise:
+            lines.append(f"{self.otherwise} maps are filled without a picture, as by smooth")
+        if self.scales:
+            lines.append(
+                f"depth of {making.camera} merged with the LiDAR, which says that it is to be "
+                f"scaled by {np.median(self.scales):.4f}"
+            )
+        return lines
+
+
+def _write(
+    writer: DepthMapWriter, files: MapFiles, found: CameraDepth, limits_m: tuple[float, float]
+) -> None:
+    index, made = found.frame.index, found.depth
+    preview = with_legend(colorize(made.metres, *limits_m), *limits_m)
+    filling: dict[str, object] = {"completion": found.completion, "motion_compensated": found.moved}
+    if found.correction is not None:
+        filling["merged"] = asdict(found.correction)
+    writer.write(index, made, preview, found.points_in_image, filling)
+    if files.sigma:
+        writer.write_sigma(index, made)
+    image = found.frame.images.get(made.camera.name)
+    if files.overlay and image is not None:
+        picture = with_legend(overlay(found.measured, image, *limits_m), *limits_m)
+        writer.write_overlay(index, picture)
+
+
+def _range(source: FrameSource, settings: DepthSettings, making: Making) -> tuple[float, float]:
     """Return one range of depths for all previews."""
     if not isinstance(source, SeekableFrameSource) or not len(source):
         # What can be read only once has no look ahead: the range that is kept.
-        return kept.near_m, kept.far_m
-    settings, rig = kept.settings, source.rig
+        return settings.near_m, settings.far_m or _FAR_M
+    into_camera = IntoCamera(source.rig, settings, making.camera)
     frames = (source[index] for index in spread_indices(len(source)))
-    return common_range(
-        absolute_depth(frame, settings, rig.noise_of(frame.sensor)) for frame in frames
-    )
+    return common_range(into_camera(frame).measured for frame in frames)

@@ -1,6 +1,7 @@
 """A folder of depth maps with everything needed to use them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import ConfigError, OutputError
-from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.rig import Rig
 
 DepthFormat = Literal["png", "tiff"]
@@ -27,6 +28,7 @@ class _Entry:
     timestamp_ns: int
     points_in_image: int
     origin: dict[str, int]
+    filling: Mapping[str, object]
 
 
 class DepthMapWriter:
@@ -101,6 +103,7 @@ class DepthMapWriter:
         depth: DepthMap,
         preview: NDArray[np.uint8] | None = None,
         points_in_image: int | None = None,
+        filling: Mapping[str, object] | None = None,
     ) -> None:
         """Write one map.
 
@@ -114,6 +117,8 @@ class DepthMapWriter:
             The map in colours, red green blue.
         points_in_image : int or None
             Measured points that fell into the picture; None: the pixels with depth.
+        filling : mapping or None
+            How pixels that nothing measured came to have depth: entries of the map in depth.json.
 
         Raises
         ------
@@ -137,7 +142,23 @@ class DepthMapWriter:
         points = points_in_image
         if points is None:
             points = int(np.count_nonzero(depth.metres))
-        self._entries.append(_Entry(name, index, depth.timestamp_ns, points, _origin_counts(depth)))
+        self._entries.append(
+            _Entry(name, index, depth.timestamp_ns, points, _origin_counts(depth), filling or {})
+        )
+
+    def write_sigma(self, index: int, depth: DepthMap) -> None:
+        """Write the standard deviations of one map as ``sigma/NNNNNN.tiff``, float32 metres."""
+        folder = self._folder / "sigma"
+        make_folder(folder)
+        self._save(folder / f"{index:06d}.tiff", depth.sigmas_m() * depth.valid, [])
+
+    def write_overlay(self, index: int, picture: NDArray[np.uint8]) -> None:
+        """Write the points over a picture, uint8 (H, W, 3), as ``overlay/NNNNNN.jpg``."""
+        import cv2
+
+        make_folder(self._folder / "overlay")
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        self._save(self._folder / "overlay" / f"{index:06d}.jpg", picture[..., ::-1], quality)
 
     def _pixels(self, index: int, depth: DepthMap) -> NDArray[np.uint16] | NDArray[np.float32]:
         if self._format == "tiff":
@@ -188,6 +209,7 @@ class DepthMapWriter:
                     "timestamp_ns": entry.timestamp_ns,
                     "points_in_image": entry.points_in_image,
                     "origin": entry.origin,
+                    **entry.filling,
                 }
                 for entry in self._entries
             ],

@@ -1,0 +1,213 @@
+"""The depth stage as a whole: whatever a frame measured, as depth in the picture of a camera."""
+
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from typing import Literal
+
+import numpy as np
+
+from sensorfusion.camera import Camera
+from sensorfusion.config import DepthSettings
+from sensorfusion.depth.absolute import absolute_depth
+from sensorfusion.depth.align import align_depth, count_in_picture
+from sensorfusion.depth.beams import BeamSpacing, beam_spacing, panorama
+from sensorfusion.depth.combine import Correction, combine
+from sensorfusion.depth.completion import complete_smooth
+from sensorfusion.depth.deskew import deskew_along
+from sensorfusion.depth.filters import limit_range
+from sensorfusion.depth.guided import complete_guided
+from sensorfusion.depth.mesh_completion import complete_mesh
+from sensorfusion.depth.occlusion import remove_hidden
+from sensorfusion.depth.organise import organise
+from sensorfusion.depth.projection import project_cloud
+from sensorfusion.depth_map import DepthMap
+from sensorfusion.errors import CalibrationError, ConfigError
+from sensorfusion.frame import Frame
+from sensorfusion.image import Image
+from sensorfusion.point_cloud import PointCloud
+from sensorfusion.rig import Rig
+from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform
+
+Completion = Literal["none", "smooth", "mesh", "guided"]
+"""How pixels without depth are filled: not at all, by smoothing between measurements, by the
+surface between a LiDAR's beams, or by smoothing that follows the picture's edges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraDepth:
+    """Depth of one frame in the picture of a camera, and how it came about.
+
+    Attributes
+    ----------
+    frame : Frame
+    depth : DepthMap
+    measured : DepthMap
+        The same before anything was filled or merged.
+    points_in_image : int or None
+        Measured points that fell into the picture, hidden ones too; None for depth in the camera
+        that measured it.
+    completion : str
+        What filled it; differs from what was asked where a frame has no picture.
+    correction : Correction or None
+        Where a depth camera was merged with a LiDAR: what that said about it.
+    moved : bool
+        Whether a scan was compensated for its motion.
+    """
+
+    frame: Frame
+    depth: DepthMap
+    measured: DepthMap
+    points_in_image: int | None = None
+    completion: Completion = "none"
+    correction: Correction | None = None
+    moved: bool = False
+
+
+class IntoCamera:
+    """Turns the frames of one source into depth of one camera; call it with each frame in turn.
+
+    Parameters
+    ----------
+    rig : Rig
+    settings : DepthSettings
+    camera : str or None
+        Camera of the rig; None leaves depth where it was measured, which for a LiDAR is its range
+        image.
+    completion : {"none", "smooth", "mesh", "guided"}
+    trajectory : Trajectory or None
+        ``T_world_sensor`` of what measures. A scan is moved to the instant of the camera's
+        picture with it, or to its own beginning.
+
+    Raises
+    ------
+    CalibrationError
+        If there is no such camera.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        settings: DepthSettings,
+        camera: str | None = None,
+        completion: Completion = "none",
+        trajectory: Trajectory | None = None,
+    ) -> None:
+        if camera is not None and camera not in rig.cameras:
+            msg = f"there is no camera {camera!r}; the rig has {', '.join(rig.cameras) or 'none'}"
+            raise CalibrationError(msg)
+        self._rig, self._settings, self._trajectory = rig, settings, trajectory
+        self._camera, self._completion = camera, completion
+        self._panorama: tuple[Camera, RigidTransform] | None = None
+
+    def __call__(self, frame: Frame) -> CameraDepth:
+        """Return the depth of a frame.
+
+        Raises
+        ------
+        SensorFusionError
+            If depth cannot be metres, nothing connects the sensors, or the completion asked for
+            cannot be made of what the frame holds.
+        """
+        if isinstance(frame.measurement, PointCloud):
+            return self._scan(frame, frame.measurement)
+        noise = self._rig.noise_of(frame.sensor)
+        depth = absolute_depth(frame, self._settings, noise)
+        points = None
+        if self._camera is not None and self._camera != depth.camera.name:
+            T_camera_depth = self._rig.transform(self._camera, depth.camera.name)
+            target = self._rig.cameras[self._camera]
+            points = count_in_picture(depth, target, T_camera_depth)
+            depth = align_depth(depth, target, T_camera_depth)
+        if self._completion == "mesh":
+            msg = (
+                "mesh completion draws the surface between a LiDAR's beams, and this is a depth "
+                "camera, whose pixels --camera joins already; use smooth or guided"
+            )
+            raise ConfigError(msg)
+        spacing = BeamSpacing(1.0 / depth.camera.fy, 1.0 / depth.camera.fx)
+        filled, completion = self._filled(frame, depth, spacing)
+        return CameraDepth(frame, filled, depth, points, completion)
+
+    def _scan(self, frame: Frame, cloud: PointCloud) -> CameraDepth:
+        lidar = self._rig.lidars[frame.sensor]
+        camera, T_camera_lidar = self._view(frame.sensor, cloud)
+        cloud, moved = self._deskewed(cloud, _exposure_ns(frame, camera.name))
+        spacing = beam_spacing(cloud, lidar)
+        projection = project_cloud(cloud, camera, T_camera_lidar, lidar)
+        near_m = self._settings.near_m
+        far_m = self._settings.far_m or lidar.far_m
+        sparse = limit_range(projection.depth, near_m, far_m)
+        if self._camera is not None:
+            # From where it was measured, a LiDAR's own range image hides nothing.
+            sparse = remove_hidden(sparse, spacing)
+        if self._completion == "mesh":
+            completion: Completion = "mesh"
+            depth = complete_mesh(organise(cloud, lidar), camera, T_camera_lidar, lidar)
+            depth = limit_range(depth, near_m, far_m)
+            if self._camera is None:
+                depth = _with_measured(depth, sparse)
+        else:
+            depth, completion = self._filled(frame, sparse, spacing)
+        correction = None
+        if camera.name in frame.depths:
+            other = changed(frame, sensor=camera.name, measurement=frame.depths[camera.name])
+            noise = self._rig.noise_of(camera.name)
+            depth, correction = combine(depth, absolute_depth(other, self._settings, noise))
+        points = projection.points_in_image
+        return CameraDepth(frame, depth, sparse, points, completion, correction, moved)
+
+    def _view(self, sensor: str, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
+        """Return the camera that scans are drawn into, the same for all frames."""
+        if self._camera is not None:
+            return self._rig.cameras[self._camera], self._rig.transform(self._camera, sensor)
+        if self._panorama is None:
+            self._panorama = panorama(self._rig.lidars[sensor], cloud)
+        return self._panorama
+
+    def _deskewed(self, cloud: PointCloud, to_ns: int) -> tuple[PointCloud, bool]:
+        moved = None
+        if self._trajectory is not None:
+            moved = deskew_along(cloud, self._trajectory, to_ns)
+        return (cloud, False) if moved is None else (moved, True)
+
+    def _filled(
+        self, frame: Frame, depth: DepthMap, spacing: BeamSpacing
+    ) -> tuple[DepthMap, Completion]:
+        if self._completion == "guided":
+            image = self._guide(frame, depth.camera)
+            if image is not None:
+                return complete_guided(depth, image, spacing), "guided"
+        if self._completion in ("guided", "smooth"):
+            return complete_smooth(depth, spacing), "smooth"
+        return depth, "none"
+
+    def _guide(self, frame: Frame, camera: Camera) -> Image | None:
+        """Return the picture that guides, or None where this frame alone has none."""
+        if camera.name not in self._rig.cameras or (
+            camera.name == frame.sensor and camera.name not in frame.images
+        ):
+            msg = (
+                f"guided completion follows the edges of a picture, and {camera.name!r} takes "
+                "none; choose one with --camera: "
+                f"{', '.join(self._rig.cameras) or 'the rig has none'}"
+            )
+            raise ConfigError(msg)
+        return frame.images.get(camera.name)
+
+
+def _exposure_ns(frame: Frame, camera: str) -> int:
+    """Return when a camera took its picture; else when the scan began."""
+    taken = frame.images.get(camera) or frame.depths.get(camera)
+    return frame.timestamp_ns if taken is None else taken.timestamp_ns
+
+
+def _with_measured(depth: DepthMap, measured: DepthMap) -> DepthMap:
+    """Return completed depth with everything that was measured in it, edges too."""
+    kept = measured.valid
+    return changed(
+        depth,
+        metres=np.where(kept, measured.metres, depth.metres),
+        sigma_m=np.where(kept, measured.sigmas_m(), depth.sigmas_m() * depth.valid),
+        origin=np.where(kept, measured.origins(), depth.origins()),
+    )
