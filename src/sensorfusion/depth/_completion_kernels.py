@@ -97,7 +97,7 @@ def _plane_row(
 
 @njit(**_OPTIONS)
 def _settle_row(
-    line: Array, near: Array, jump: Array, mean: Array, variance: Array, doubt: Array
+    line: Array, near: Array, marks: Array, jump: Array, mean: Array, variance: Array, doubt: Array
 ) -> None:
     """Where points part into two depths with a jump between, take the side with more weight.
 
@@ -111,7 +111,8 @@ def _settle_row(
         over_front, over_back = F32(1) / max(front, _LEAST), F32(1) / max(back, _LEAST)
         a = near[1, u] * over_front
         b = (line[width + u] - near[1, u]) * over_back
-        apart = (front > _LEAST) & (back > _LEAST) & (a - b > jump[0] + jump[1] * b)
+        apart = (a - b > jump[0] + jump[1] * b) & (front > _LEAST) & (back > _LEAST)
+        apart = apart & (marks[u + 1] > marks[u])
         between = front * back / (total * total) * (a - b) * (a - b)
         chosen = a if _FRONT * front > back else b
         mean[u] = chosen if apart else mean[u]
@@ -196,7 +197,7 @@ def complete_rows(
         if marks[width] > 0:
             sum_nearer(v, across, down, starts, points, mean, marks, near)
             raw = mean.copy()
-            _settle_row(line, near, jump, raw, variance, doubt)
+            _settle_row(line, near, marks, jump, raw, variance, doubt)
             _estimate_row(raw[side:], variance[side:], planar[side:], doubt[side:], terms, out)
         else:
             _estimate_row(mean[side:], variance[side:], planar[side:], doubt[side:], terms, out)

@@ -23,7 +23,7 @@ _JUMP, _PLANE_M = 0.06, 1.5
 _TORN = 0.5
 # What counts in the square of sigma: what points around a plane differ by, what a plane's slope
 # makes them differ by, and what a choice between two surfaces decided.
-_ROUGH, _SLOPE, _CHOICE = 0.14, 0.011, 0.5
+_ROUGH, _SLOPE, _CHOICE = 0.14, 0.011, 0.6
 _STEPS: Final = 16
 
 

@@ -21,7 +21,7 @@ _LEAST = 1e-6
 # Where smooth completion is sure to this share of depth, there is no edge to look for.
 _UNSURE = 0.01
 # What counts in the square of sigma: that of smooth completion, and what both ways differ by.
-_SMOOTH, _DIFFERENCE = 0.38, 0.32
+_SMOOTH, _DIFFERENCE = 0.3, 0.24
 
 
 def complete_guided(depth: DepthMap, image: Image, spacing: BeamSpacing) -> DepthMap:
