@@ -70,12 +70,14 @@ def draw_triangles(
         area = bu * cv - bv * cu
         left, right = au + min(F32(0), bu, cu), au + max(F32(0), bu, cu)
         top, bottom = av + min(F32(0), bv, cv), av + max(F32(0), bv, cv)
-        if not (
+        outside = (right < F32(0)) | (left > F32(width - 1)) if turn == F32(0) else False
+        # Written so that NaN, beyond the lens, is outside, too.
+        if outside or not (
             abs(area) > _FLAT
             and left > _LEFT
-            and top > _LEFT
             and right < _RIGHT
-            and bottom < _RIGHT
+            and top < F32(height)
+            and bottom > F32(-1)
         ):
             continue
         per_area = F32(1) / area
@@ -83,7 +85,8 @@ def draw_triangles(
         wb, wc = vertices[b, W] - wa, vertices[c, W] - wa
         wu, wv = su * wb + tu * wc, sv * wb + tv * wc
         part = np.float64(min(_uncertainty(vertices, a, b, c, weights), _MOST))
-        first_row, end_row = max(int(np.ceil(top - _RIM)), 0), min(int(bottom + _RIM) + 1, height)
+        first_row = int(max(np.ceil(top - _RIM), F32(0)))
+        end_row = int(min(bottom + _RIM, F32(height - 1))) + 1
         # Across a panorama's seam a triangle is drawn on both sides of the picture.
         both = turn > F32(0) and (left < F32(0) or right > F32(width - 1))
         for side in range(2 if both else 1):

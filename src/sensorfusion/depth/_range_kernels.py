@@ -81,12 +81,21 @@ def ring_sums(points: Array, ring: Array, sums: Array) -> None:
 
     ``sums`` float64 (rings, 3), zero before.
     """
-    for n in range(points.shape[0]):
-        x, y, z = points[n, 0], points[n, 1], points[n, 2]
-        row = ring[n]
-        sums[row, 0] += 1.0
-        sums[row, 1] += z
-        sums[row, 2] += np.sqrt(x * x + y * y)
+    start = 0
+    while start < points.shape[0]:
+        row = ring[start]
+        end = start
+        # Sums of a ring's run stand in registers: adding in memory waits for the store before.
+        height, level = F32(0), F32(0)
+        while end < points.shape[0] and ring[end] == row:
+            x, y = points[end, 0], points[end, 1]
+            height += points[end, 2]
+            level += np.sqrt(x * x + y * y)
+            end += 1
+        sums[row, 0] += end - start
+        sums[row, 1] += height
+        sums[row, 2] += level
+        start = end
 
 
 @njit(**_OPTIONS)

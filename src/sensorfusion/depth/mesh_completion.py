@@ -29,7 +29,7 @@ _STEPS, _RINGS = 1.6, 1.3
 # What counts of a point's noise, and of how far the rings beyond deviate from the plane.
 _NOISE, _DEVIATION = 0.7, 0.04
 # Rays this far outside the picture, as x / z and y / z, still end triangles that reach into it.
-_RIM = 0.15
+_RIM = 0.08
 _WIDEST_RAD = 1.0
 # Firings stand as far apart in one row as in the next: so many rows tell.
 _EVERY = 8
