@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 F32 = np.float32
+# From where on a slope can be told on the other side of a point, as a share of the distance to
+# the nearer one on this side; and between which shares of it it may go on.
+_FAR_ENOUGH, _FALLS_ON, _FALLS_OFF = F32(0.5), F32(0.6), F32(1.6)
+# A surface does not fall off by a larger factor than these from a point beside, or within gaps.
+_STEEPEST_BESIDE, _STEEPEST_AROUND = F32(1.3), F32(1.2)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
@@ -47,23 +52,27 @@ def find_hidden(
             z = line[u]
             if nearest[v // cell_rows, u // cell_columns] * slope + least_m >= z:
                 continue
-            limit = (z - F32(beside[1])) / F32(beside[0])
-            close = _any_nearer(
-                depth, v - half_rows, v + half_rows, u - half_columns, u + half_columns, limit
-            )
             limit = (z - F32(around[1])) / F32(around[0])
-            if not close:
-                left, right = u - half_columns, u + half_columns
-                close = _any_nearer(depth, v - rows, v - 1, left, right, limit) and _any_nearer(
-                    depth, v + 1, v + rows, left, right, limit
-                )
-            if not close:
-                top, bottom = v - half_rows, v + half_rows
-                close = _any_nearer(depth, top, bottom, u - columns, u - 1, limit) and _any_nearer(
+            top, bottom = v - half_rows, v + half_rows
+            left, right = u - half_columns, u + half_columns
+            gone = _any_nearer(depth, v - rows, v - 1, left, right, limit) and _any_nearer(
+                depth, v + 1, v + rows, left, right, limit
+            )
+            if not gone:
+                gone = _any_nearer(depth, top, bottom, u - columns, u - 1, limit) and _any_nearer(
                     depth, top, bottom, u + 1, u + columns, limit
                 )
+            steepest = _STEEPEST_AROUND
+            if not gone:
+                steepest = _STEEPEST_BESIDE
+                limit = (z - F32(beside[1])) / F32(beside[0])
+                # Without corners: the middle between four beams is far from each of them.
+                gone = _any_nearer(depth, top, bottom, u, u, limit) or _any_nearer(
+                    depth, min(top + 1, v), max(bottom - 1, v), left, right, limit
+                )
+            gone = gone and not _goes_on(depth, (v, u), reach, steepest)
             hidden[count] = v * width + u
-            count += close
+            count += gone
     return count
 
 
@@ -75,6 +84,41 @@ def _any_nearer(depth: Array, top: int, bottom: int, left: int, right: int, limi
         for j in range(left, right + 1):
             if F32(0) < depth[i, j] < limit:
                 return True
+    return False
+
+
+@njit(**_OPTIONS)
+def _goes_on(
+    depth: Array, pixel: tuple[int, int], reach: tuple[int, int, int, int], steepest: float
+) -> bool:
+    """Tell whether a point lies on one slanted surface with the nearest point beside it.
+
+    On a plane 1 / z is linear in the picture: as much as it falls from the nearer point to this
+    one, it falls on the other side, but for rounding to pixels and as far as the surface is flat.
+    """
+    half_rows, half_columns, rows, columns = reach
+    height, width = depth.shape
+    v, u = pixel
+    near, down, across = depth[v, u], 0, 0
+    for i in range(max(v - half_rows, 0), min(v + half_rows + 1, height)):
+        for j in range(max(u - half_columns, 0), min(u + half_columns + 1, width)):
+            if F32(0) < depth[i, j] < near:
+                near, down, across = depth[i, j], i - v, j - u
+    if depth[v, u] > steepest * near:
+        return False
+    per_m = F32(1) / depth[v, u]
+    fall = F32(1) / near - per_m
+    # In units of the window, so that rows and columns count alike.
+    per_row, per_column = F32(1) / F32(max(rows, 1)), F32(1) / F32(max(columns, 1))
+    y, x = F32(down) * per_row, F32(across) * per_column
+    length2 = x * x + y * y
+    for i in range(max(v - rows, 0), min(v + rows + 1, height)):
+        for j in range(max(u - columns, 0), min(u + columns + 1, width)):
+            if depth[i, j] > depth[v, u]:
+                along = -(F32(i - v) * per_row * y + F32(j - u) * per_column * x) / length2
+                fallen = per_m - F32(1) / depth[i, j]
+                if along > _FAR_ENOUGH and _FALLS_ON < fallen / (along * fall) < _FALLS_OFF:
+                    return True
     return False
 
 

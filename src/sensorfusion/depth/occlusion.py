@@ -8,12 +8,11 @@ from sensorfusion.depth_map import DepthMap, Origin
 
 # A surface ends, in the mean, half a gap beyond the last beam that hit it; with the rounding to
 # pixels that is this share of the gap between rings, and between firings.
-_HALF_RING, _HALF_FIRING = 0.6, 0.9
+_HALF_RING, _HALF_FIRING = 0.65, 0.9
 # Inside of a surface a point lies between beams that hit it, however the surface is slanted.
 _BETWEEN = 1.5
-# As factor and metres. One point close by must be clearly nearer; of two that enclose a point
-# even a steep surface has one that is not.
-_BESIDE, _AROUND = (1.02, 0.2), (1.05, 0.3)
+# By how much a point must be nearer to hide, as factor and metres.
+_BESIDE, _AROUND = (1.03, 0.25), (1.05, 0.3)
 # Where neighbouring beams share pixels or border on each other, nothing shows between them.
 _NO_GAP_PX = 1.25
 
@@ -23,10 +22,11 @@ def remove_hidden(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
 
     A scanner beside the camera sees past surfaces that stand before the camera, and what lies
     behind them shines through between their points. A pixel is hidden when a point within about
-    half a gap between beams is nearer by 2 % and 0.2 m, or when points within one and a half gaps
-    above and below it, or left and right of it, are nearer by 5 % and 0.3 m. So ground and walls
-    seen at grazing angles stay: there only one side is nearer. Where a surface ends between two
-    beams is not known; at its rim about as many visible points go as hidden ones stay.
+    half a gap between beams is nearer by 3 % and 0.25 m, or when points within one and a half
+    gaps above and below it, or left and right of it, are nearer by 5 % and 0.3 m; but not where
+    depth goes on rising beyond it as ground and walls seen at grazing angles do. Where a surface
+    ends between two beams is not known; at its rim about as many visible points go as hidden
+    ones stay.
 
     Parameters
     ----------
