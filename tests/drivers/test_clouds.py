@@ -509,6 +509,15 @@ def test_the_rig_names_the_lidar_and_its_cameras(tmp_path, rig_file):
         assert source.losses.unpaired == {"top": 0, "left": 0}
 
 
+def test_a_folder_that_holds_its_rig_and_pictures_needs_no_options(tmp_path, rig_file):
+    folder = scans(tmp_path / "scans", "ab")
+    rig_file().rename(folder / "rig.toml")
+    pictures(folder / "images", "ab")
+    with opened(folder) as source:
+        assert source[1].sensor == "top"
+        assert source[1].images["left"].pixels[0, 0, 0] == 1
+
+
 def test_of_several_lidars_one_must_be_chosen(tmp_path, rig_file):
     folder, rig = scans(tmp_path / "scans", "ab"), rig_file(lidars=("top", "front"))
     with pytest.raises(CalibrationError, match="lidar=NAME"):

@@ -57,11 +57,13 @@ class CloudsDriver(Driver):
         rate_hz : float
             Scans in a second, for files without time stamps.
         rig : Path or None
-            Rig file with cameras, the LiDAR and the transforms between them.
+            Rig file with cameras, the LiDAR and the transforms between them; by default
+            ``rig.toml`` in the folder, if it is there.
         lidar : str or None
             Which LiDAR of the rig measured; needed where it has several.
         images : Path or None
-            Folder of pictures, or of one folder of them for each camera of the rig.
+            Folder of pictures, or of one folder of them for each camera of the rig; by default
+            ``images`` beside ``rig.toml``, if it is there.
         points : {"sensor", "world"}
             The coordinate system in which the files hold their points.
 
@@ -80,6 +82,8 @@ class CloudsDriver(Driver):
         listing = list_scans(Path(location), rate_hz)
         first = listing.scans[0]
         raw = listing.kind.read(first.path, first.number)
+        rig = rig or _beside(Path(location), "rig.toml")
+        images = images or (None if rig is None else _beside(rig.parent, "images"))
         known = _rig(rig, lidar, raw)
         name = lidar or next(iter(known.lidars))
         meaning = Meaning(name, whole_shift_m(raw, first.path), points == "world")
@@ -103,6 +107,11 @@ class CloudsDriver(Driver):
         shift_m = whole_shift_m(listing.kind.read(first.path, first.number), first.path)
         meaning = Meaning(lidar or _NAME, shift_m, points == "world")
         return Truth(trajectory_of(listing, _viewpoints(listing), meaning))
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """Return what a folder holds under a name, or None where it does not."""
+    return folder / name if (folder / name).exists() else None
 
 
 def _rig(path: Path | None, lidar: str | None, raw: RawScan) -> Rig:

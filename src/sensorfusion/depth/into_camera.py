@@ -15,6 +15,7 @@ from sensorfusion.depth.combine import Correction, combine
 from sensorfusion.depth.completion import complete_smooth
 from sensorfusion.depth.deskew import deskew_along
 from sensorfusion.depth.filters import limit_range
+from sensorfusion.depth.footprint import with_footprint
 from sensorfusion.depth.guided import complete_guided
 from sensorfusion.depth.mesh_completion import complete_mesh
 from sensorfusion.depth.occlusion import remove_hidden
@@ -141,6 +142,7 @@ class IntoCamera:
         if self._camera is not None:
             # From where it was measured, a LiDAR's own range image hides nothing.
             sparse = remove_hidden(sparse, spacing)
+        sparse = with_footprint(sparse, spacing)
         if self._completion == "mesh":
             completion: Completion = "mesh"
             depth = complete_mesh(organise(cloud, lidar), camera, T_camera_lidar, lidar)
