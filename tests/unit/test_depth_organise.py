@@ -163,6 +163,14 @@ def test_a_column_beyond_all_measure_is_refused_before_it_takes_memory():
         organise(PointCloud(points, "lidar", ring=ring, column=column), LIDAR)
 
 
+def test_rows_of_a_depth_camera_are_no_rings_and_are_refused():
+    v, u = np.mgrid[-24:24, -32:32].reshape(2, -1)
+    points = np.stack([u / 40, v / 40, np.ones(u.size)], axis=-1).astype(np.float32)
+    ring, column = (v + 24).astype(np.uint16), (u + 32).astype(np.int32)
+    with pytest.raises(SourceError, match="rings around the z axis"):
+        organise(PointCloud(points, "lidar", ring=ring, column=column), LIDAR)
+
+
 def test_a_negative_column_is_refused():
     points, ring = scan([1.0, -1.0], [0.0, 1.0])
     column = np.array([0, 1, 0, -1], np.int32)

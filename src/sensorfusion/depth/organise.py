@@ -20,6 +20,9 @@ _CELLS_PER_POINT, _CELLS = 64, 1 << 22
 # So many firings one after the other say how far they are apart; one stretch of so many is asked.
 _STRETCH, _EVERY = 96, 16
 _SMALLEST_STEP_RAD = 1e-5
+# Lasers beside the origin put near points a few degrees off their ring; a sensor that looks along
+# z has most points at such elevations, and none of its rows at one.
+_STEEP_RAD, _OFF_RING_RAD = np.radians(40.0), np.radians(2.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +75,7 @@ def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
         ring, seam_rad = find_rings(cloud, azimuth_rad)
     row_of_ring, slopes = _rows(cloud, ring, lidar)
     rows = len(slopes)
+    _check_rings(cloud, slopes[row_of_ring[ring[::_EVERY]]])
     if cloud.column is not None:
         sweep = _given_sweep(cloud.column, lidar, azimuth_rad)
     else:
@@ -179,6 +183,21 @@ def _empty_arc(azimuth_rad: NDArray[np.float32]) -> tuple[float, float]:
     width = int(gaps[widest]) - 1
     middle = (filled[widest] + 1 + width / 2) * (2 * np.pi / _GAP_BINS) - np.pi
     return float((middle + np.pi) % (2 * np.pi) - np.pi), width * 2 * np.pi / _GAP_BINS
+
+
+def _check_rings(cloud: PointCloud, slopes: NDArray[np.float64]) -> None:
+    """Refuse rows that are no rings around the z axis; ``slopes`` are those of some points."""
+    x, y, z = cloud.points[::_EVERY].T
+    elevation_rad = np.arctan2(z, np.hypot(x, y))
+    off_rad = np.abs(elevation_rad - np.arctan(slopes))
+    steep = float(np.median(np.abs(elevation_rad))) > _STEEP_RAD
+    if steep and float(np.median(off_rad)) > _OFF_RING_RAD:
+        msg = (
+            f"LiDAR {cloud.coordinate_system!r}: points lie {np.degrees(np.median(off_rad)):.0f} "
+            "degrees above or below their ring, in the middle; expected rings around the z axis; "
+            "complete clouds of other sensors with 'smooth' or 'guided' instead of 'mesh'"
+        )
+        raise SourceError(msg)
 
 
 def _check_size(cloud: PointCloud, rows: int, columns: int) -> None:
