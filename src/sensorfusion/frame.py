@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.image import Image
+from sensorfusion.imu import ImuReading
 from sensorfusion.point_cloud import PointCloud
 
 Measurement = RawDepth | DepthMap | PointCloud
@@ -41,16 +42,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One measurement or picture of one sensor, before anything is paired.
+    """One measurement, picture or inertial reading of one sensor, before anything is paired.
 
     Attributes
     ----------
     stream : str
         Name of the stream, as in ``info``.
     timestamp_ns : int
-    data : RawDepth, DepthMap, PointCloud or Image
+    data : RawDepth, DepthMap, PointCloud, Image or ImuReading
     """
 
     stream: str
     timestamp_ns: int
-    data: Measurement | Image
+    data: Measurement | Image | ImuReading

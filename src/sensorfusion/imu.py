@@ -1,5 +1,6 @@
 """ImuSamples: what a gyroscope and an accelerometer measured over a recording."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,41 @@ class ImuSamples:
 
     def __len__(self) -> int:
         return len(self.timestamps_ns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImuReading:
+    """What an inertial sensor delivered at one instant: either half, or both.
+
+    Many sensors read their gyroscope and their accelerometer at different rates; each then gives
+    readings of its own.
+
+    Attributes
+    ----------
+    name : str
+        The sensor's coordinate system in the rig.
+    timestamp_ns : int
+        On the clock of the frames.
+    gyro_rad_s : tuple of float or None
+        Turn rate about x, y, z as in :class:`ImuSamples`; None if only the other half was read.
+    accel_m_s2 : tuple of float or None
+        Specific force along x, y, z as in :class:`ImuSamples`; None if only the other was read.
+
+    Raises
+    ------
+    ValueError
+        If there is neither, or a value is not finite.
+    """
+
+    name: str
+    timestamp_ns: int
+    gyro_rad_s: tuple[float, float, float] | None = None
+    accel_m_s2: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        halves = [half for half in (self.gyro_rad_s, self.accel_m_s2) if half is not None]
+        if not halves or not all(
+            len(half) == 3 and all(map(math.isfinite, half)) for half in halves
+        ):
+            msg = f"IMU {self.name!r}: gyro {self.gyro_rad_s}, accel {self.accel_m_s2}"
+            raise ValueError(msg + "; expected three finite numbers for one of them at least")

@@ -77,6 +77,9 @@ class FrameSource(Protocol):
     """What the recording says about the device: name, serial number, firmware."""
     notes: tuple[str, ...] = ()
     """What a user should know about the recording, a sentence each; `info` and reports say it."""
+    beside_frames: Mapping[str, int] = MappingProxyType({})
+    """Samples by stream that only :meth:`samples` yields: readings of inertial sensors, pictures
+    of cameras that nobody asked to see in the frames."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
@@ -115,6 +118,46 @@ class SeekableFrameSource(FrameSource, Protocol):
         """Yield the paired frames in order of time."""
         for index in range(len(self)):
             yield self[index]
+
+
+class SampleWriter(Protocol):
+    """A recording that is being written, sample by sample; whole once it is closed."""
+
+    @abstractmethod
+    def write(self, sample: Sample) -> None:
+        """Append a sample; samples come in order of time.
+
+        Raises
+        ------
+        OutputError
+            If the format cannot hold the sample without loss, or the file cannot be written.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the recording under its name; a second call does nothing."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Give up: leave nothing behind, and an old recording untouched."""
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """What a driver offers beside :class:`Driver` when it can also write its recordings."""
+
+    endings: tuple[str, ...]
+    """Of the names of its recordings, such as ``.db3``; empty text stands for a folder."""
+
+    @abstractmethod
+    def writer(self, destination: str, source: FrameSource) -> SampleWriter:
+        """Begin a recording of what a source holds: its rig, device and poses.
+
+        Raises
+        ------
+        OutputError
+            If the format cannot describe the rig, or nothing can be written there.
+        """
 
 
 class Driver(Protocol):
