@@ -230,6 +230,8 @@ def _mark_no_return(
     off = _wrapped(azimuth - step * columns - offset[rows])
     centred = columns - columns.mean()
     step += float(off @ centred / (centred @ centred))
+    if abs(step) < _SMALLEST_STEP_RAD:
+        return
     offset = _offsets(azimuth - step * columns, rows, len(slopes))
 
     beam_azimuth = np.arctan2(beams[:, 1], beams[:, 0]).astype(np.float64)
@@ -242,7 +244,7 @@ def _mark_no_return(
     middle = index.shape[1] / 2
     turned = _wrapped(beam_azimuth - offset[row] - step * middle)
     column = np.rint(middle + turned / step).astype(np.int64)
-    turn = round(2 * np.pi / abs(step)) if step else 0
+    turn = round(2 * np.pi / abs(step))
     column = np.where(column == turn, 0, column)
     fits = (np.abs(elevation - row_elevation[row]) <= half_rad) & (column >= 0)
     fits &= column < index.shape[1]
