@@ -81,7 +81,16 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 }
 
 
-COMPARISONS = ("rgbd", "fusion", "native_depth", "standard", "deskew", "clouds", "ros")
+COMPARISONS = (
+    "rgbd",
+    "fusion",
+    "native_depth",
+    "standard",
+    "projection",
+    "deskew",
+    "clouds",
+    "ros",
+)
 
 
 def main(names: list[str]) -> int:
