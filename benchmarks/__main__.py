@@ -87,6 +87,7 @@ COMPARISONS = (
     "native_depth",
     "standard",
     "projection",
+    "completion",
     "deskew",
     "clouds",
     "ros",
