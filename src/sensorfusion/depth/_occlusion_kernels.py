@@ -27,53 +27,60 @@ def find_hidden(
     """Write the flat pixels whose point something nearer hides to ``hidden``; return how many.
 
     ``depth`` float32 (H, W), contiguous, 0 where there is no point; ``hidden`` int32, one longer
-    than there are pixels. ``reach``: rows and columns within which one nearer point hides, then
+    than there are points. ``reach``: rows and columns within which one nearer point hides, then
     those within which two on opposite sides do. ``beside`` and ``around``: factor and metres by
     which a point must be nearer to count in either case.
     """
     half_rows, half_columns, rows, columns = reach
-    count = 0
     height, width = depth.shape
-    pixels = np.empty(width, np.int32)
-    # The nearest of all cells that a window touches: where it is not near enough, the window,
-    # which costs a hundred times as much, need not be looked at.
     cell_rows, cell_columns = max(rows, half_rows, 4), max(columns, half_columns, 4)
-    nearest = _nearest_around(depth, cell_rows, cell_columns)
+    nearest, farthest = _extremes(depth, cell_rows, cell_columns)
     slope = min(F32(beside[0]), F32(around[0]))
     least_m = min(F32(beside[1]), F32(around[1]))
-    for v in range(height):
-        line = depth[v]
-        found = 0
-        for u in range(width):
-            pixels[found] = u
-            found += line[u] > F32(0)
-        for n in range(found):
-            u = pixels[n]
-            z = line[u]
-            if nearest[v // cell_rows, u // cell_columns] * slope + least_m >= z:
+    count = 0
+    for i in range(nearest.shape[0]):
+        for j in range(nearest.shape[1]):
+            # A window touches this cell and those around it: where nothing in them is near enough
+            # for the farthest point, no window need be looked at. That is nearly everywhere.
+            threshold_m = nearest[i, j] * slope + least_m
+            if not farthest[i, j] > threshold_m:
                 continue
-            limit = (z - F32(around[1])) / F32(around[0])
-            top, bottom = v - half_rows, v + half_rows
-            left, right = u - half_columns, u + half_columns
-            gone = _any_nearer(depth, v - rows, v - 1, left, right, limit) and _any_nearer(
-                depth, v + 1, v + rows, left, right, limit
-            )
-            if not gone:
-                gone = _any_nearer(depth, top, bottom, u - columns, u - 1, limit) and _any_nearer(
-                    depth, top, bottom, u + 1, u + columns, limit
-                )
-            steepest = _STEEPEST_AROUND
-            if not gone:
-                steepest = _STEEPEST_BESIDE
-                limit = (z - F32(beside[1])) / F32(beside[0])
-                # Without corners: the middle between four beams is far from each of them.
-                gone = _any_nearer(depth, top, bottom, u, u, limit) or _any_nearer(
-                    depth, min(top + 1, v), max(bottom - 1, v), left, right, limit
-                )
-            gone = gone and not _goes_on(depth, (v, u), reach, steepest)
-            hidden[count] = v * width + u
-            count += gone
+            for v in range(i * cell_rows, min((i + 1) * cell_rows, height)):
+                for u in range(j * cell_columns, min((j + 1) * cell_columns, width)):
+                    if depth[v, u] > threshold_m:
+                        hidden[count] = v * width + u
+                        count += _is_hidden(depth, (v, u), reach, beside, around)
     return count
+
+
+@njit(**_OPTIONS)
+def _is_hidden(
+    depth: Array,
+    pixel: tuple[int, int],
+    reach: tuple[int, int, int, int],
+    beside: tuple[float, float],
+    around: tuple[float, float],
+) -> bool:
+    half_rows, half_columns, rows, columns = reach
+    v, u = pixel
+    z = depth[v, u]
+    top, bottom, left, right = v - half_rows, v + half_rows, u - half_columns, u + half_columns
+    limit = (z - F32(around[1])) / F32(around[0])
+    if (
+        _any_nearer(depth, v - rows, v - 1, left, right, limit)
+        and _any_nearer(depth, v + 1, v + rows, left, right, limit)
+    ) or (
+        _any_nearer(depth, top, bottom, u - columns, u - 1, limit)
+        and _any_nearer(depth, top, bottom, u + 1, u + columns, limit)
+    ):
+        return not _goes_on(depth, pixel, reach, _STEEPEST_AROUND)
+    limit = (z - F32(beside[1])) / F32(beside[0])
+    # Without corners: the middle between four beams is far from each of them.
+    if _any_nearer(depth, top, bottom, u, u, limit) or _any_nearer(
+        depth, min(top + 1, v), max(bottom - 1, v), left, right, limit
+    ):
+        return not _goes_on(depth, pixel, reach, _STEEPEST_BESIDE)
+    return False
 
 
 @njit(**_OPTIONS)
@@ -123,33 +130,40 @@ def _goes_on(
 
 
 @njit(**_OPTIONS)
-def _nearest_around(depth: Array, cell_rows: int, cell_columns: int) -> Array:
-    """Return the nearest point of each cell and the eight around it, float32 (rows, columns)."""
+def _extremes(depth: Array, cell_rows: int, cell_columns: int) -> tuple[Array, Array]:
+    """Return the nearest point of each cell and the eight around it, and the farthest of each.
+
+    Both float32 (rows, columns): infinity, and 0, where there is none.
+    """
     height, width = depth.shape
     shape = ((height - 1) // cell_rows + 1, (width - 1) // cell_columns + 1)
-    cells = np.empty(shape, np.float32)
-    # As whole numbers positive floats keep their order, and 0 less 1 is the largest: so that one
+    nearest, farthest = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    # As whole numbers positive floats keep their order, and 0 less 1 is the largest: so that the
     # smallest number passes over empty pixels, and LLVM takes eight at once.
     bits = depth.view(np.uint32)
-    smallest = np.empty(width, np.uint32)
+    one, none = np.uint32(1), np.uint32(0xFFFFFFFF)
+    low, high = np.empty(width, np.uint32), np.empty(width, np.uint32)
     for row in range(shape[0]):
-        smallest[:] = np.uint32(0xFFFFFFFF)
+        low[:] = none
+        high[:] = 0
         for v in range(row * cell_rows, min((row + 1) * cell_rows, height)):
             line = bits[v]
             for u in range(width):
-                smallest[u] = min(smallest[u], np.uint32(line[u] - np.uint32(1)))
+                low[u] = min(low[u], np.uint32(line[u] - one))
+                high[u] = max(high[u], line[u])
         for column in range(shape[1]):
-            key = np.uint32(0xFFFFFFFF)
+            lowest, highest = none, np.uint32(0)
             for u in range(column * cell_columns, min((column + 1) * cell_columns, width)):
-                key = min(key, smallest[u])
-            cells.view(np.uint32)[row, column] = np.uint32(key + np.uint32(1))
-    around = np.empty_like(cells)
+                lowest, highest = min(lowest, low[u]), max(highest, high[u])
+            nearest.view(np.uint32)[row, column] = np.uint32(lowest + one)
+            farthest.view(np.uint32)[row, column] = highest
+    around = np.empty_like(nearest)
     for i in range(shape[0]):
         for j in range(shape[1]):
             near = F32(np.inf)
             for k in range(max(i - 1, 0), min(i + 2, shape[0])):
                 for m in range(max(j - 1, 0), min(j + 2, shape[1])):
-                    if F32(0) < cells[k, m] < near:
-                        near = cells[k, m]
+                    if F32(0) < nearest[k, m] < near:
+                        near = nearest[k, m]
             around[i, j] = near
-    return around
+    return around, farthest

@@ -54,7 +54,7 @@ def remove_hidden(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
         _reach_px(_BETWEEN, firing_px),
     )
     metres, origin = np.array(depth.metres, order="C"), depth.origins()
-    # One more than there are pixels: what is written last may not count.
+    # One more than there may be: what is written last may not count.
     pixels = np.empty(metres.size + 1, np.int32)
     hidden = pixels[: _occlusion_kernels.find_hidden(metres, reach, _BESIDE, _AROUND, pixels)]
     metres.ravel()[hidden] = 0.0
