@@ -198,3 +198,37 @@ def measure_steps(points: Array, index: Array, every: int) -> tuple[float, float
             total += abs(cross) / np.sqrt(cross * cross + dot * dot + F32(1e-20))
             count += 1
     return (1.0 if turns >= 0 else -1.0), (total / F32(count) if count else F32(0))
+
+
+@njit(**_OPTIONS)
+def fit_rows(azimuth: Array, index: Array, step_rad: float, offset: Array) -> float:
+    """Fit a line of this step through the azimuths of each row; return by how much it errs.
+
+    ``offset`` float64 (rows,): azimuth at column 0, radians; NaN for a row without points. The
+    return value is what the step lacks, by least squares over all rows.
+    """
+    top, bottom = 0.0, 0.0
+    middle = 0.5 * index.shape[1]
+    for i in range(index.shape[0]):
+        count, first, total = 0, 0.0, 0.0
+        across, across2, product = 0.0, 0.0, 0.0
+        for j in range(index.shape[1]):
+            n = index[i, j]
+            if n < 0:
+                continue
+            off = azimuth[n] - step_rad * j
+            if count == 0:
+                first = off
+            off -= first
+            off -= 2.0 * np.pi * np.rint(off / (2.0 * np.pi))
+            column = j - middle
+            count += 1
+            total += off
+            across += column
+            across2 += column * column
+            product += off * column
+        offset[i] = first + total / count if count else np.nan
+        if count:
+            top += product - total * across / count
+            bottom += across2 - across * across / count
+    return top / bottom if bottom > 0.0 else 0.0

@@ -22,12 +22,14 @@ from sensorfusion.transform import RigidTransform
 # A line between neighbours is surface when it leaves the beam by at least 1 in so many and covers
 # this share of the range at most, or when one end lies where the surface leads that the other has
 # with the next beam, to this share of the step. Frozen on kitti-raw-drive.
-_STEEPEST, _JUMP, _OFF_PLANE = 5.0, 0.1, 0.3
+_STEEPEST, _JUMP, _OFF_PLANE = 3.0, 0.1, 0.3
 _LIMITS = np.array([_STEEPEST, _JUMP, _OFF_PLANE], np.float32)
 # Neighbours in azimuth are at most so many firings, or ring gaps, apart.
 _STEPS, _RINGS = 1.6, 1.3
 # What counts of a point's noise, and of how far the rings beyond deviate from the plane.
 _NOISE, _DEVIATION = 0.7, 0.04
+# Beyond its last beam a surface may reach up to the next, and a little for uneven steps.
+_REACH = np.float32(1.2)
 # Rays this far outside the picture, as x / z and y / z, still end triangles that reach into it.
 _RIM = 0.08
 _WIDEST_RAD = 1.0
@@ -127,7 +129,7 @@ def complete_mesh(
     if not camera.is_spherical:
         lens = (camera.fx, camera.fy, camera.cx, camera.cy)
         view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
-        _mesh_draw_kernels.hide_rims(table, rim, view, vertices.steps, layer)
+        _mesh_draw_kernels.hide_rims(table, rim, view, vertices.steps * _REACH, layer)
     _mesh_draw_kernels.draw_points(table, layer, origin)
     metres, sigma_m = np.empty(layer.shape, np.float32), np.empty(layer.shape, np.float32)
     _mesh_draw_kernels.finish(layer, metres, sigma_m, origin)

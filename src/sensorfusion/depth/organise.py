@@ -85,7 +85,7 @@ def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
     range_m = np.empty(index.shape, np.float32)
     _range_kernels.place(cloud.points, ring, row_of_ring, sweep.column, index, range_m)
     if cloud.empty_beams is not None and len(cloud.empty_beams):
-        _mark_no_return(cloud.empty_beams, index, azimuth_rad, slopes)
+        _mark_no_return(cloud, cloud.empty_beams, index, azimuth_rad, slopes)
     return RangeImage(cloud, index, range_m, sweep.wraps)
 
 
@@ -210,6 +210,7 @@ def _check_size(cloud: PointCloud, rows: int, columns: int) -> None:
 
 
 def _mark_no_return(
+    cloud: PointCloud,
     beams: NDArray[np.float32],
     index: NDArray[np.int32],
     azimuth_rad: NDArray[np.float32],
@@ -220,19 +221,15 @@ def _mark_no_return(
     A ring's azimuth is linear in the column, each ring with an offset of its own (its lasers
     stand at an angle to the others).
     """
-    rows, columns = np.nonzero(index >= 0)
-    azimuth = azimuth_rad[index[rows, columns]].astype(np.float64)
-    beside = (np.diff(columns) == 1) & (np.diff(rows) == 0)
-    if not beside.any():
-        return
-    step = float(np.median(_wrapped(np.diff(azimuth)[beside])))
-    offset = _offsets(azimuth - step * columns, rows, len(slopes))
-    off = _wrapped(azimuth - step * columns - offset[rows])
-    centred = columns - columns.mean()
-    step += float(off @ centred / (centred @ centred))
+    way, step = _range_kernels.measure_steps(cloud.points, index, 1)
+    step *= way
+    offset = np.empty(len(index))
+    step += _range_kernels.fit_rows(azimuth_rad, index, step, offset)
     if abs(step) < _SMALLEST_STEP_RAD:
         return
-    offset = _offsets(azimuth - step * columns, rows, len(slopes))
+    _range_kernels.fit_rows(azimuth_rad, index, step, offset)
+    known = offset[np.isfinite(offset)]
+    offset[np.isnan(offset)] = np.arctan2(np.sin(known).mean(), np.cos(known).mean())
 
     beam_azimuth = np.arctan2(beams[:, 1], beams[:, 0]).astype(np.float64)
     with np.errstate(divide="ignore"):
@@ -251,17 +248,6 @@ def _mark_no_return(
     row, column = row[fits], column[fits]
     free = index[row, column] == UNSEEN
     index[row[free], column[free]] = NO_RETURN
-
-
-def _offsets(
-    angle_rad: NDArray[np.float64], row: NDArray[np.int64], rows: int
-) -> NDArray[np.float64]:
-    """Return the circular mean of the angles of each row; of all, for a row without one."""
-    sine = np.bincount(row, np.sin(angle_rad), rows)
-    cosine = np.bincount(row, np.cos(angle_rad), rows)
-    none = (sine == 0) & (cosine == 0)
-    sine[none], cosine[none] = sine.sum(), cosine.sum()
-    return np.asarray(np.arctan2(sine, cosine))
 
 
 def _wrapped(angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
