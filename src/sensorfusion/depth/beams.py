@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,7 +157,8 @@ def panorama(lidar: Lidar, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
     return camera, RigidTransform(name, lidar.name, turned)
 
 
-class _Columns(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Columns:
     """How azimuths become columns: ``center_px - per_rad * (azimuth - center_rad)``."""
 
     count: int
