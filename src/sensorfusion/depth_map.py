@@ -73,7 +73,7 @@ class DepthMap:
     Attributes
     ----------
     metres : ndarray of float32, shape (H, W)
-        z in metres; 0 = no depth.
+        z in metres, or range in a spherical camera (``camera.depth_kind``); 0 = no depth.
     camera : Camera
     timestamp_ns : int
     sigma_m : ndarray of float32, shape (H, W), or None

@@ -100,6 +100,7 @@ class IntoCamera:
         self._rig, self._settings, self._trajectory = rig, settings, trajectory
         self._camera, self._completion = camera, completion
         self._panorama: tuple[Camera, RigidTransform] | None = None
+        self._spacing: BeamSpacing | None = None
 
     def __call__(self, frame: Frame) -> CameraDepth:
         """Return the depth of a frame.
@@ -134,7 +135,8 @@ class IntoCamera:
         lidar = self._rig.lidars[frame.sensor]
         camera, T_camera_lidar = self._view(frame.sensor, cloud)
         cloud, moved = self._deskewed(cloud, _exposure_ns(frame, camera.name))
-        spacing = beam_spacing(cloud, lidar)
+        # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
+        spacing = self._spacing = self._spacing or beam_spacing(cloud, lidar)
         projection = project_cloud(cloud, camera, T_camera_lidar, lidar)
         near_m = self._settings.near_m
         far_m = self._settings.far_m or lidar.far_m
