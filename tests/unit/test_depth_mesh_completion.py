@@ -1,6 +1,7 @@
 """Depth between the beams of a scan: triangles of its surface in a camera."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -233,6 +234,22 @@ def test_a_scan_that_the_camera_does_not_see_leaves_it_empty():
 def test_a_scan_without_points_leaves_the_camera_empty():
     image = organise(PointCloud(np.empty((0, 3), np.float32), "lidar"), LIDAR)
     assert not complete_mesh(image, CAMERA, camera_at(), LIDAR).metres.any()
+
+
+def test_threads_and_earlier_scans_of_other_sizes_leave_no_trace():
+    scans = [
+        scan(wall(10.0), *GRID),
+        scan(wall(4.0), [2.0, 0.0], np.arange(5.0, -5.1, -1.0)),
+        scan(lambda rays: -2.0 / rays[..., 2], np.arange(-4.0, -16.0, -0.5), GRID[1]),
+    ]
+
+    def complete(number):
+        return complete_mesh(scans[number % 3], CAMERA, camera_at(), LIDAR).metres
+
+    alone = [complete(number) for number in range(3)]
+    with ThreadPoolExecutor(2) as pool:
+        for number, metres in enumerate(pool.map(complete, range(30))):
+            np.testing.assert_array_equal(metres, alone[number % 3])
 
 
 def test_a_transform_of_another_camera_is_refused():
