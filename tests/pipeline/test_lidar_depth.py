@@ -54,11 +54,17 @@ def test_filled_depth_says_where_it_comes_from(street, completion):
 
 @pytest.mark.parametrize("completion", ["smooth", "mesh", "guided"])
 def test_the_sky_is_never_painted(street, completion):
+    import cv2
+
     source, truth = street
     found = depth_of(source, completion)
     sky = truth.depth("color", 0).metres == 0
-    # The rim of a tree or roof may be half a pixel off.
-    assert found.depth.valid[sky].mean() < 0.002
+    # Where between two beams a roof ends, no scan says; they are 2.4 pixels apart, and beside a
+    # house the camera looks past its edge. One leaf of a tree in 10,000 pixels is left.
+    away_px = cv2.distanceTransform(sky.astype(np.uint8), cv2.DIST_L2, 5)
+    assert sky[away_px > 4].sum() > 15_000
+    assert found.depth.valid[away_px > 4].mean() < 2e-4
+    assert found.depth.valid[sky].mean() < 0.02
 
 
 def test_a_scan_fits_the_picture_only_when_it_is_moved_to_its_instant(street):
