@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CorruptRecordingError
 from sensorfusion.formats.cursor import Cursor
-from sensorfusion.formats.ros1 import Entry, Ros1Bag
+from sensorfusion.formats.ros1 import Ros1Bag
+from sensorfusion.formats.ros1_records import Entry
 from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
 from sensorfusion_drivers.realsense.pixels import RawImage, decode_raw, read_raw_image
 from sensorfusion_drivers.realsense.streams import (

@@ -7,8 +7,9 @@ ROS wiki, "Bags/Format/2.0".
 
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats.ros1_records import (
     DAMAGED,
+    LARGEST_CHUNK_BYTES,
     MAGIC,
     OP_BAG_HEADER,
     OP_CHUNK,
@@ -23,33 +25,29 @@ from sensorfusion.formats.ros1_records import (
     OP_CONNECTION,
     OP_INDEX,
     OP_MESSAGE,
+    Chunk,
+    Entry,
     Record,
+    connection_type,
     read_record,
     unpack_chunk,
 )
+from sensorfusion.formats.ros1_scan import scan
 
-_LARGEST_CHUNK_BYTES: Final = 1 << 30
 _CHUNKS_KEPT: Final = 4
 _UNINDEXED: Final = (
     "the recorder never finished the file; run `rosbag reindex` on a copy and open that"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a message lies: number of its chunk, offset in it, time of recording."""
-
-    chunk: int
-    offset: int
-    time_ns: int
-
-
 class Ros1Bag:
-    """A closed, indexed bag; every byte of the file is accounted for when it opens.
+    """A bag by its index; every byte of the file is accounted for when it opens.
 
     Parameters
     ----------
     path : Path or str
+    salvage : bool
+        Walk through the file in place of its index, and take what is whole.
 
     Attributes
     ----------
@@ -57,6 +55,10 @@ class Ros1Bag:
         Message type by topic.
     entries : dict of str to list of Entry
         Messages by topic, in the order in which they were written.
+    lost : Counter of str
+        Messages by topic that are known to be there and cannot be read; only after a walk.
+    faults : list of str
+        What a walk could not read, in words.
 
     Raises
     ------
@@ -66,8 +68,10 @@ class Ros1Bag:
         If it is not a whole ROS 1 bag, or has no index.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, salvage: bool = False) -> None:
         self.path = Path(path)
+        self.lost: Counter[str] = Counter()
+        self.faults: list[str] = []
         self.types: dict[str, str] = {}
         self.entries: dict[str, list[Entry]] = {}
         self._lock = Lock()
@@ -79,7 +83,10 @@ class Ros1Bag:
             msg = f"{path}: cannot be opened ({error}); expected a ROS 1 bag"
             raise SourceError(msg) from error
         try:
-            self._read_index(list(self._records()))
+            if salvage:
+                self._walk()
+            else:
+                self._read_index(list(self._records()))
         except BaseException:
             self.close()
             raise
@@ -92,19 +99,43 @@ class Ros1Bag:
         CorruptRecordingError
             If no whole message stands where the index says.
         """
-        chunk = self._unpacked(entry.chunk)
-        begin = self._chunks[entry.chunk].offset
-        record = read_record(chunk, entry.offset, f"{self.path} (chunk at byte {begin})")
-        if record.op != OP_MESSAGE:
+        with self.view(entry) as view:
+            return bytes(view)
+
+    def view(self, entry: Entry) -> memoryview:
+        """Return a message where it lies, to be let go before the bag is closed.
+
+        Raises
+        ------
+        CorruptRecordingError
+            If no whole message stands where the index says.
+        """
+        chunk = self._chunks[entry.chunk]
+        where = f"{self.path} (chunk at byte {chunk.offset})"
+        data: bytes | mmap.mmap = self._data
+        base, end = chunk.start, chunk.end
+        if chunk.compression != "none":
+            data = self._unpacked(entry.chunk)
+            base, end = 0, len(data)
+        record = read_record(data, base + entry.offset, where)
+        if record.op != OP_MESSAGE or record.end > end:
             found = f"a record of kind {record.op} at offset {entry.offset} of the chunk"
             raise CorruptRecordingError(
-                self.path, begin, found, "the message in the index", DAMAGED
+                self.path, chunk.offset, found, "the message in the index", DAMAGED
             )
-        return chunk[record.start : record.end]
+        return memoryview(data)[record.start : record.end]
 
     def close(self) -> None:
         """Release the file."""
-        self._data.close()
+        # A view that an error still holds keeps the file until that error is gone.
+        with suppress(BufferError):
+            self._data.close()
+
+    def _walk(self) -> None:
+        scanned = scan(self._data, self.path)
+        self._chunks = scanned.chunks
+        self.types, self.entries = scanned.types, scanned.entries
+        self.lost, self.faults = scanned.lost, scanned.faults
 
     def _records(self) -> Iterator[Record]:
         if self._data[: len(MAGIC)] != MAGIC:
@@ -121,7 +152,7 @@ class Ros1Bag:
             offset = record.end
 
     def _read_index(self, records: list[Record]) -> None:
-        self._chunks = [record for record in records if record.op == OP_CHUNK]
+        self._chunks = [_checked(r, self.path) for r in records if r.op == OP_CHUNK]
         connections = [record for record in records if record.op == OP_CONNECTION]
         head = records[0] if records else Record({}, 0, 0, 0)
         counted = (head.number("chunk_count"), head.number("conn_count"))
@@ -131,17 +162,8 @@ class Ros1Bag:
             raise CorruptRecordingError(self.path, len(MAGIC), found, expected, DAMAGED)
         topics = {}
         for record in connections:
-            inner = read_record(
-                # A connection's data is a header without data: give it the length 0.
-                struct.pack("<I", record.end - record.start)
-                + self._data[record.start : record.end]
-                + bytes(4),
-                0,
-                self.path,
-                record.start - 4,
-            )
             topics[record.number("conn")] = record.text("topic")
-            self.types[record.text("topic")] = inner.text("type")
+            self.types[record.text("topic")] = connection_type(self._data, record, self.path)
             self.entries.setdefault(record.text("topic"), [])
         chunk = -1
         for record in records:
@@ -191,19 +213,26 @@ class Ros1Bag:
         with self._lock:
             if chunk in self._kept:
                 return self._kept[chunk]
-        record = self._chunks[chunk]
-        size = record.number("size")
-        if size > _LARGEST_CHUNK_BYTES:
-            found = f"a chunk of {size} bytes"
-            expected = f"at most {_LARGEST_CHUNK_BYTES}"
-            raise CorruptRecordingError(self.path, record.offset, found, expected, DAMAGED)
-        stored = self._data[record.start : record.end]
-        unpacked = unpack_chunk(stored, record.text("compression"), size)
-        if len(unpacked) != size:
+        place = self._chunks[chunk]
+        stored = self._data[place.start : place.end]
+        unpacked = unpack_chunk(stored, place.compression, place.size)
+        if len(unpacked) != place.size:
             found = f"a chunk that unpacks to {len(unpacked)} bytes"
-            raise CorruptRecordingError(self.path, record.offset, found, f"{size} bytes", DAMAGED)
+            expected = f"{place.size} bytes"
+            raise CorruptRecordingError(self.path, place.offset, found, expected, DAMAGED)
         with self._lock:
             while len(self._kept) >= _CHUNKS_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[chunk] = unpacked
         return unpacked
+
+
+def _checked(record: Record, path: Path) -> Chunk:
+    """Return the chunk of a record whose sizes can be true."""
+    size, stored = record.number("size"), record.end - record.start
+    compression = record.text("compression")
+    if size > LARGEST_CHUNK_BYTES or (compression == "none" and size != stored):
+        found = f"a chunk of {size} bytes, stored in {stored} ({compression[:16]!r})"
+        expected = f"at most {LARGEST_CHUNK_BYTES}, and as many as stored where uncompressed"
+        raise CorruptRecordingError(path, record.offset, found, expected, DAMAGED)
+    return Chunk(record.offset, record.start, record.end, compression, size)

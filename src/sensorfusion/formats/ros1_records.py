@@ -22,6 +22,7 @@ OP_CHUNK: Final = 5
 OP_CHUNK_INFO: Final = 6
 OP_CONNECTION: Final = 7
 
+LARGEST_CHUNK_BYTES: Final = 1 << 30
 DAMAGED: Final = "the file is damaged or cut short; copy it again from where it was made"
 
 
@@ -57,6 +58,37 @@ class Record:
         return self.fields.get(name, b"").decode("utf-8", "replace")
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a message lies: number of its chunk, offset in it, time of recording."""
+
+    chunk: int
+    offset: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Messages that were compressed together.
+
+    Attributes
+    ----------
+    offset : int
+        Where its record begins.
+    start, end : int
+        Where its data lie.
+    compression : str
+    size : int
+        Bytes of the data when unpacked.
+    """
+
+    offset: int
+    start: int
+    end: int
+    compression: str
+    size: int
+
+
 def read_record(
     data: bytes | memoryview | mmap.mmap, offset: int, path: Path | str, base: int = 0
 ) -> Record:
@@ -78,6 +110,26 @@ def read_record(
     CorruptRecordingError
         If the record does not fit into ``data`` or its header is not a list of fields.
     """
+    head = read_header(data, offset, path, base)
+    length = _length(data, head.start - 4, path, base)
+    return Record(head.fields, offset, head.start, head.start + length)
+
+
+def read_header(
+    data: bytes | memoryview | mmap.mmap, offset: int, path: Path | str, base: int = 0
+) -> Record:
+    """Read the header of a record whose data may be cut; parameters are those of ``read_record``.
+
+    Returns
+    -------
+    Record
+        Its ``end`` is its ``start``.
+
+    Raises
+    ------
+    CorruptRecordingError
+        If the header does not fit into ``data`` or is not a list of fields.
+    """
     header, start = _sized(data, offset, path, base)
     fields = {}
     position = 0
@@ -89,8 +141,20 @@ def read_record(
             found = f"a record header without name=value ({name[:16]!r})"
             raise CorruptRecordingError(path, base + offset, found, "name=value", DAMAGED)
         fields[name.decode("latin-1")] = value
-    length = _length(data, start, path, base)
-    return Record(fields, offset, start + 4, start + 4 + length)
+    return Record(fields, offset, start + 4, start + 4)
+
+
+def connection_type(data: bytes | memoryview | mmap.mmap, record: Record, path: Path | str) -> str:
+    """Return the message type that a connection record names.
+
+    Raises
+    ------
+    CorruptRecordingError
+        If the record's data are not a list of fields.
+    """
+    # The data are a header without data of its own: give it the length 0.
+    inner = struct.pack("<I", record.end - record.start) + data[record.start : record.end]
+    return read_record(inner + bytes(4), 0, path, record.start - 4).text("type")
 
 
 def encode_record(data: bytes, **fields: bytes) -> bytes:
