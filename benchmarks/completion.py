@@ -19,9 +19,9 @@ Truth:
 
 RMSE and MAE stand for all pixels that a method fills, with the share of the truth that those are,
 and for the pixels that it and its peer both fill; ``sigma`` is the 68th percentile of abs(error) /
-sigma_m in five bins. Times are of whole scans, methods taking turns
-in one process: ``smooth`` and ``guided`` with the removal of hidden points, ``mesh`` with finding
-the rings and with projection. The least and the median of all turns.
+sigma_m in five bins. Times are of whole scans, methods taking turns in one process (OpenCV and
+``smooth`` use two threads): ``smooth`` and ``guided`` with the removal of hidden points, ``mesh``
+with finding the rings and with projection. The least and the median of all turns.
 """
 
 import argparse

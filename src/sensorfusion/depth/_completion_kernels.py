@@ -89,7 +89,9 @@ def _plane_row(
     ``above``: the mean of the row above; ``across``, ``down``: squares of the Gaussians' sigmas.
     """
     for u in range(1, mean.shape[0] - 1):
-        rise, slope = mean[u] - above[u], F32(0.5) * (mean[u + 1] - mean[u - 1])
+        # Where points begin, the row above has none, and no slope is known.
+        rise = mean[u] - above[u] if above[u] > F32(0.5) * mean[u] else F32(0)
+        slope = F32(0.5) * (mean[u + 1] - mean[u - 1])
         plane = min(down * rise * rise + across * slope * slope, variance[u])
         planar[u] = plane
         variance[u] -= plane
@@ -99,7 +101,7 @@ def _plane_row(
 def _settle_row(
     line: Array, near: Array, marks: Array, jump: Array, mean: Array, variance: Array, doubt: Array
 ) -> None:
-    """Where points part into two depths with a jump between, take the side with more weight.
+    """Where points part into two depths with a jump between, take one: see ``_FRONT``.
 
     ``doubt`` gets the square of what the choice may be wrong by: the variance that it took away.
     """
@@ -186,6 +188,7 @@ def complete_rows(
     for v in range(max(first - 1, 0), last):
         mean, above = above, mean
         if not sum_enclosing(v, rows, side, down, filled, line, sums):
+            mean[:] = F32(0)
             continue
         _mean_row(line, jump, mean, variance, marks)
         if v < first:
