@@ -13,9 +13,22 @@ from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
-from sensorfusion.sources.driver import Driver, Losses, SeekableFrameSource
+from sensorfusion.sources.driver import (
+    ConnectedDevice,
+    Driver,
+    FrameSource,
+    Losses,
+    SeekableFrameSource,
+)
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
 from sensorfusion_drivers.realsense.containers import is_recording, open_recording
+from sensorfusion_drivers.realsense.live_driver import (
+    list_cameras,
+    names_camera,
+    open_camera,
+    refuse_options,
+)
+from sensorfusion_drivers.realsense.live_options import LiveOptions
 from sensorfusion_drivers.realsense.streams import (
     COLOR,
     DEPTH,
@@ -31,25 +44,73 @@ _TOLERANCE_PERIODS: Final = 0.75
 
 
 class RealSenseDriver(Driver):
-    """Open recordings made by librealsense, or by :mod:`sensorfusion_drivers.realsense.writer`."""
+    """Open cameras, and recordings made by librealsense or by this package."""
 
-    summary = "RealSense recordings: .bag (ROS 1) and .db3 (librealsense 2.58 and later)"
+    summary = (
+        "RealSense cameras (realsense:SERIAL, or realsense: for the only one) and recordings: "
+        ".bag (ROS 1) and .db3 (librealsense 2.58 and later)"
+    )
 
     def can_open(self, location: str) -> bool:
-        """Say whether the file is a RealSense recording, by its content."""
-        return is_recording(Path(location))
+        """Say whether it names a camera or is a RealSense recording, by its content."""
+        return names_camera(location) or is_recording(Path(location))
 
-    def open(self, location: str) -> "RealSenseSource":
-        """Open a recording; images are read when they are asked for.
+    def open(  # noqa: PLR0913 (each is an option of its own)
+        self,
+        location: str,
+        *,
+        seconds: float | None = None,
+        depth: str = "",
+        color: str = "",
+        preset: str = "",
+        laser: str = "",
+        exposure: str = "",
+        motion: bool = False,
+    ) -> FrameSource:
+        """Open a recording, whose images are read when they are asked for, or a camera.
+
+        Parameters
+        ----------
+        location : str
+            A file, ``realsense:SERIAL``, ``realsense:``, or a serial number.
+        seconds : float or None
+            Camera: end after so long, from the first iteration on.
+        depth, color : str
+            Camera: ``WIDTHxHEIGHT@RATE`` of the pictures, such as ``848x480@30``; by default what
+            is nearest to 640x480 at 30 Hz. Colour may be ``off``.
+        preset : str
+            Camera: name of a visual preset, such as ``high accuracy``, or a JSON file of settings
+            as the vendor's viewer writes it.
+        laser : str
+            Camera: ``on``, ``off``, or its power in milliwatts.
+        exposure : str
+            Camera: ``auto``, or that of the depth sensor in microseconds.
+        motion : bool
+            Camera: samples hold gyroscope and accelerometer, too.
 
         Raises
         ------
         SourceError
-            If the file is missing, damaged, or holds what is not read; the text says which.
+            If the file is missing, damaged, or holds what is not read, or the camera is missing
+            or cannot do what was asked; the text says which.
         CalibrationError
             If its intrinsics or transforms are impossible.
         """
+        asked = LiveOptions(depth, color, preset, laser, exposure, motion)
+        if names_camera(location):
+            return open_camera(location, asked, seconds)
+        refuse_options(location, asked, seconds)
         return RealSenseSource(open_recording(Path(location)))
+
+    def devices(self) -> tuple[ConnectedDevice, ...]:
+        """Return the RealSense cameras that are plugged in now; needs pyrealsense2.
+
+        Raises
+        ------
+        SourceError
+            If librealsense is not there, or cannot say.
+        """
+        return list_cameras()
 
 
 class RealSenseSource(SeekableFrameSource):

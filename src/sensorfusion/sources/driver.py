@@ -120,6 +120,70 @@ class SeekableFrameSource(FrameSource, Protocol):
             yield self[index]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamHealth:
+    """What became of the samples of a stream of a camera that is running.
+
+    Attributes
+    ----------
+    rate_hz : int
+        Nominal.
+    received : int
+        Samples that reached the computer.
+    missing : int
+        Samples that the camera counted and that never came.
+    warming_up, dropped, unpaired, delivered : int
+        Left out before the exposure was steady; left out because the reader did not keep up;
+        without a partner; handed out. With what still waits they make ``received``.
+    exposure_us : int or None
+        The last exposure, microseconds, where the camera tells it.
+    """
+
+    rate_hz: int
+    received: int
+    missing: int
+    warming_up: int
+    dropped: int
+    unpaired: int
+    delivered: int
+    exposure_us: int | None
+
+
+@runtime_checkable
+class LiveFrameSource(FrameSource, Protocol):
+    """A camera that is running: without an end, and without a second chance."""
+
+    @abstractmethod
+    def health(self) -> Mapping[str, StreamHealth]:
+        """Return what became of the samples of each stream so far; callable from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedDevice:
+    """A camera that is plugged in now.
+
+    Attributes
+    ----------
+    location : str
+        What to open it by, such as ``realsense:728612070259``.
+    name, serial, firmware, recommended_firmware, usb : str
+        As the camera says it; empty where it does not.
+    modes : mapping of str to tuple of str
+        What each stream offers, such as ``640x480@30``.
+    warnings : tuple of str
+        What a user should know before using it, a sentence each.
+    """
+
+    location: str
+    name: str
+    serial: str
+    firmware: str
+    recommended_firmware: str
+    usb: str
+    modes: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...] = ()
+
+
 class SampleWriter(Protocol):
     """A recording that is being written, sample by sample; whole once it is closed."""
 
@@ -184,3 +248,13 @@ class Driver(Protocol):
         May take the same keyword-only options as ``open``.
         """
         return Truth()
+
+    def devices(self) -> tuple[ConnectedDevice, ...]:
+        """Return the cameras of this kind that are plugged in now, in milliseconds.
+
+        Raises
+        ------
+        SourceError
+            If that cannot be found out, such as for want of the vendor's library.
+        """
+        return ()

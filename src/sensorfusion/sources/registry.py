@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sensorfusion.errors import DriverError, SourceError
-from sensorfusion.sources.driver import Driver, FrameSource, Truth
+from sensorfusion.sources.driver import ConnectedDevice, Driver, FrameSource, Truth
 from sensorfusion.sources.options import DriverOption, convert_options, describe_options
 
 GROUP: Final = "sensorfusion.drivers"
@@ -185,6 +185,32 @@ def driver_options(name: str) -> tuple[DriverOption, ...]:
         If there is no such driver, or it cannot be imported.
     """
     return describe_options(load_driver(name))
+
+
+def connected_devices() -> tuple[tuple[ConnectedDevice, ...], tuple[str, ...]]:
+    """Return the cameras that are plugged in now, of all drivers.
+
+    Returns
+    -------
+    tuple of ConnectedDevice
+    tuple of str
+        What went wrong in asking for them, a sentence each.
+
+    Raises
+    ------
+    DriverError
+        If two drivers share a name.
+    """
+    found: list[ConnectedDevice] = []
+    faults = []
+    for name in driver_names():
+        try:
+            driver = load_driver(name)
+            # Drivers of recordings alone need not know of cameras.
+            found.extend(driver.devices() if hasattr(driver, "devices") else ())
+        except (DriverError, SourceError) as error:
+            faults.append(str(error))
+    return tuple(found), tuple(faults)
 
 
 def _entries() -> dict[str, EntryPoint]:
