@@ -15,13 +15,21 @@ from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats.cursor import Cursor
 
 MAGIC: Final = b"\x89MCAP0\r\n"
+OP_HEADER: Final = 0x01
 OP_FOOTER: Final = 0x02
 OP_SCHEMA: Final = 0x03
 OP_CHANNEL: Final = 0x04
 OP_MESSAGE: Final = 0x05
 OP_CHUNK: Final = 0x06
 OP_MESSAGE_INDEX: Final = 0x07
+OP_CHUNK_INDEX: Final = 0x08
+OP_ATTACHMENT: Final = 0x09
+OP_ATTACHMENT_INDEX: Final = 0x0A
 OP_STATISTICS: Final = 0x0B
+OP_METADATA: Final = 0x0C
+OP_METADATA_INDEX: Final = 0x0D
+OP_SUMMARY_OFFSET: Final = 0x0E
+OP_DATA_END: Final = 0x0F
 
 DAMAGED: Final = "the file is damaged; copy it again from where it was made"
 _LARGEST_CHUNK_BYTES: Final = 1 << 30

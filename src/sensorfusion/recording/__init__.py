@@ -1,0 +1,1 @@
+"""Recording: samples of any source to an MCAP file that survives a crash."""
