@@ -41,8 +41,9 @@ _COMMANDS = {
     ),
     "export": ("export:app", "Write what was measured in the files of other programs."),
     "calibrate": ("calibrate:app", "Say what is known of a device: rig files."),
+    "devices": ("devices:devices", "List the cameras that are plugged in."),
     "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
-    "doctor": ("doctor:doctor", "Check this installation."),
+    "doctor": ("doctor:doctor", "Check this installation, or a camera (--live)."),
 }
 for _name, (_path, _help) in _COMMANDS.items():
     app.command(f"sensorfusion.cli.{_path}", name=_name, help=_help)
