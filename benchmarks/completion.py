@@ -20,8 +20,9 @@ Truth:
 RMSE and MAE stand for all pixels that a method fills, with the share of the truth that those are,
 and for the pixels that it and its peer both fill; ``sigma`` is the 68th percentile of abs(error) /
 sigma_m in five bins. Times are of whole scans, methods taking turns in one process (OpenCV and
-``smooth`` use two threads): ``smooth`` and ``guided`` with the removal of hidden points, ``mesh``
-with finding the rings and with projection. The least and the median of all turns.
+``smooth`` use two threads): ``smooth`` and ``guided`` with the removal of hidden points and the
+sigma of whole pixels, ``mesh`` with finding the rings and with projection. The least and the median
+of all turns.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.depth.beams import BeamSpacing, beam_spacing
 from sensorfusion.depth.completion import complete_smooth
+from sensorfusion.depth.footprint import with_footprint
 from sensorfusion.depth.guided import complete_guided
 from sensorfusion.depth.mesh_completion import complete_mesh
 from sensorfusion.depth.occlusion import remove_hidden
@@ -178,12 +180,16 @@ def methods(case: Case) -> dict[str, Callable[[], DepthMap | NDArray[np.float32]
     return {
         "ip_gaussian": lambda: ip_basic.gaussian_extrapolated(sparse.metres),
         "ip_multiscale": lambda: ip_basic.multiscale_bilateral(sparse.metres),
-        "smooth": lambda: complete_smooth(remove_hidden(sparse, spacing), spacing),
-        "guided": lambda: complete_guided(remove_hidden(sparse, spacing), case.image, spacing),
+        "smooth": lambda: complete_smooth(_freed(sparse, spacing), spacing),
+        "guided": lambda: complete_guided(_freed(sparse, spacing), case.image, spacing),
         "mesh": lambda: complete_mesh(
             organise(case.cloud, case.lidar), case.camera, case.T_camera_lidar, case.lidar
         ),
     }
+
+
+def _freed(sparse: DepthMap, spacing: BeamSpacing) -> DepthMap:
+    return with_footprint(remove_hidden(sparse, spacing), spacing)
 
 
 def compare(cases: list[Case]) -> dict[str, dict[str, DepthError]]:

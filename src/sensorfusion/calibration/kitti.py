@@ -13,6 +13,7 @@ Geiger, Lenz, Stiller and Urtasun, "Vision meets robotics: the KITTI dataset", I
 III and IV; Velodyne, "HDL-64E S2 and S2.1 user's manual" (63-HDL64ES2).
 """
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -30,18 +31,24 @@ RECTIFIED = "rectified"
 IMU = "imu"
 _CAMERA_0 = "camera_0"
 
+# The two halves of the sensor by Velodyne's manual: a third of a degree apart, then half a degree.
+_HDL_64E_DEG = (*(2 - step / 3 for step in range(32)), *(-8.83 - step / 2 for step in range(32)))
+
 HDL_64E = Lidar(
     name=VELODYNE,
     rings=64,
     # 1.333 million points a second at 10 revolutions a second.
     columns=2083,
+    elevation_rad=tuple(map(math.radians, _HDL_64E_DEG)),
     near_m=0.9,
     far_m=120.0,
-    constant_m=0.02,
+    # The manual says 0.02; the rings of one wall disagree by more, measured on the raw drives.
+    constant_m=0.03,
     # 2 mrad of divergence, taken for the full width at 1/e^2, which is four standard deviations.
     beam_width_rad=0.0005,
 )
-"""The LiDAR of the recording car; its 64 elevations are calibrated one by one and not published."""
+"""The LiDAR of the recording car. Elevations are nominal: each ring of each unit is calibrated by
+itself, which KITTI does not publish."""
 
 _PROJECTION = re.compile(r"P_rect_(\d\d)|P(\d)")
 

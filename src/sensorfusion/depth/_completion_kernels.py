@@ -16,9 +16,8 @@ from sensorfusion.depth_map import Origin
 Array = NDArray[Any]
 F32 = np.float32
 
-MEASURED, FILLED = np.uint8(Origin.MEASURED), np.uint8(Origin.FILLED)
 UNSEEN, OCCLUDED = np.uint8(Origin.UNSEEN), np.uint8(Origin.OCCLUDED)
-FILTERED = np.uint8(Origin.FILTERED)
+FILTERED, FILLED = np.uint8(Origin.FILTERED), np.uint8(Origin.FILLED)
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _SUMS = {**_OPTIONS, "fastmath": {"reassoc", "contract", "nsz"}}
@@ -132,7 +131,6 @@ def _estimate_row(
         squares = terms[0] * variance[u] + terms[1] * planar[u] + terms[2] * doubt[u]
         out[0, u] = z
         out[1, u] = z * z * np.sqrt(squares)
-        out[2, u] = terms[1] * planar[u] * z * z * z * z
 
 
 @njit(**_OPTIONS)
@@ -144,9 +142,7 @@ def _write_row(sums: Array, out: Array, metres: Array, sigma_m: Array, origin: A
     """
     for u in range(origin.shape[0]):
         code = origin[u]
-        if code == MEASURED:
-            sigma_m[u] = np.sqrt(sigma_m[u] * sigma_m[u] + out[2, u])
-        elif (code == UNSEEN) | (code == OCCLUDED) | (code == FILTERED):
+        if (code == UNSEEN) | (code == OCCLUDED) | (code == FILTERED):
             enclosed = (sums[1, u] > _LEAST) & (sums[2, u] > _LEAST)
             if enclosed & (sums[0, u] > sums[3, u]):
                 metres[u], sigma_m[u], origin[u] = out[0, u], out[1, u], FILLED
@@ -182,7 +178,7 @@ def complete_rows(
     mean, above = np.zeros(width, np.float32), np.zeros(width, np.float32)
     variance, planar = np.zeros(width, np.float32), np.zeros(width, np.float32)
     doubt, marks = np.zeros(width, np.float32), np.zeros(width + 1, np.int32)
-    sums, out = np.zeros((4, columns), np.float32), np.zeros((3, columns), np.float32)
+    sums, out = np.zeros((4, columns), np.float32), np.zeros((2, columns), np.float32)
     filled = starts[1:] > starts[:-1]
     # The row before the first is needed for its mean only.
     for v in range(max(first - 1, 0), last):

@@ -41,7 +41,8 @@ def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     Parameters
     ----------
     depth : DepthMap
-        Of projected points, hidden ones removed, with ``origin``.
+        Of projected points, hidden ones removed, with ``origin``, and with ``sigma_m`` of whole
+        pixels (:func:`sensorfusion.depth.footprint.with_footprint`).
     spacing : BeamSpacing
         Of the scanner that measured it.
 
@@ -51,7 +52,7 @@ def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
         Metres of the same kind. Measured pixels stay; what was filled is :attr:`Origin.FILLED`.
         Pixels that stay empty keep their origin. ``sigma_m`` grows with the noise of the points,
         their deviation from a plane, the slope of that plane over a pixel, and, beside an edge,
-        with what taking the wrong side would change; that of measured pixels with the slope.
+        with what taking the wrong side would change; that of measured pixels stays.
 
     References
     ----------

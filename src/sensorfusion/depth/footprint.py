@@ -3,7 +3,9 @@
 import math
 from dataclasses import replace
 
-from sensorfusion.depth._footprint_kernels import add_footprint
+import numpy as np
+
+from sensorfusion.depth import _footprint_kernels
 from sensorfusion.depth.beams import BeamSpacing
 from sensorfusion.depth.completion import beam_spacing_px
 from sensorfusion.depth_map import DepthMap
@@ -25,7 +27,8 @@ def with_footprint(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     Parameters
     ----------
     depth : DepthMap
-        Of projected points, hidden ones removed, with ``sigma_m`` of the points themselves.
+        Of projected points, hidden ones removed, with ``sigma_m`` of the points themselves, 0
+        elsewhere.
     spacing : BeamSpacing
         Of the scanner that measured it: neighbours are looked for up to one and a half of it.
 
@@ -35,7 +38,13 @@ def with_footprint(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
         The same depth, with larger ``sigma_m``.
     """
     down_px, across_px = beam_spacing_px(depth.camera, spacing)
-    sigma_m = depth.sigmas_m() * depth.valid
     reach = (math.ceil(_REACH * down_px), math.ceil(_REACH * across_px))
-    add_footprint(depth.metres, reach, _VARIANCE_PX2, sigma_m)
+    metres = np.ascontiguousarray(depth.metres)
+    places = np.empty(metres.size, np.int32)
+    down, across = np.empty(metres.size, np.float32), np.empty(metres.size, np.float32)
+    count = _footprint_kernels.slopes(metres, reach, places, down, across)
+    sigma_m = np.array(depth.sigmas_m(), order="C")
+    _footprint_kernels.add_footprint(
+        places[:count], down[:count], across[:count], _VARIANCE_PX2, sigma_m.reshape(-1)
+    )
     return replace(depth, sigma_m=sigma_m)
