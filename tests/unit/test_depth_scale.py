@@ -6,6 +6,7 @@ from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import DepthScaleError
+from sensorfusion.point_cloud import PointCloud
 
 CAMERA = Camera("depth", 8, 6, 100.0, 100.0, 3.5, 2.5)
 
@@ -121,3 +122,12 @@ def test_a_few_pixels_in_a_large_empty_map_are_found():
     values[101, 203] = 1500
     with pytest.raises(DepthScaleError):
         check_scale([RawDepth(values, 1.0, camera, 0)])
+
+
+def test_scans_are_judged_by_what_a_lidar_sees():
+    def scan(range_m):
+        return PointCloud(np.full((50, 3), range_m / np.sqrt(3), np.float32), "lidar")
+
+    assert check_scale([scan(150.0)])
+    with pytest.raises(DepthScaleError, match="did you pass millimetres as metres"):
+        check_scale([scan(5000.0)])

@@ -151,9 +151,9 @@ def depth(
         raise UsageError(msg)
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
         settings = kept.settings(opened)
-        # Not before the source is open: a mistyped one must leave nothing behind.
-        make_folder(files.out)
         near_m, far_m = _range(opened, settings, making)
+        # Not before frames were seen: a mistyped source or camera must leave nothing behind.
+        make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         said = _Said()
         maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)

@@ -19,6 +19,8 @@ FRAMES_CHECKED = 10
 
 _NEAREST_MEDIAN_M = 0.02
 _FARTHEST_MEDIAN_M = 100.0
+# A LiDAR on an aircraft, or a survey; a room in millimetres is farther.
+_FARTHEST_MEDIAN_OF_LIDAR_M = 2000.0
 _SATURATED = 65535
 _PIXELS_CHECKED = 10_000
 
@@ -81,22 +83,24 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
     Raises
     ------
     DepthScaleError
-        If the median is below 0.02 m or above 100 m, or a unit is not a positive number.
+        If the median is below 0.02 m or above 100 m (2 km of a LiDAR), or a unit is not a positive
+        number.
     """
-    medians = (_median_m(measurement) for measurement in measurements)
-    seen = list(islice((median for median in medians if median > 0), FRAMES_CHECKED))
+    judged = ((_median_m(one), isinstance(one, PointCloud)) for one in measurements)
+    seen = list(islice((one for one in judged if one[0] > 0), FRAMES_CHECKED))
     if not seen:
         return False
-    median_m = float(np.median(seen))
+    median_m = float(np.median([median for median, _ in seen]))
+    farthest_m = _FARTHEST_MEDIAN_OF_LIDAR_M if seen[0][1] else _FARTHEST_MEDIAN_M
     if median_m < _NEAREST_MEDIAN_M:
         question = "did you pass metres as millimetres?"
-    elif median_m > _FARTHEST_MEDIAN_M:
+    elif median_m > farthest_m:
         question = "did you pass millimetres as metres?"
     else:
         return True
     msg = (
         f"median depth {median_m:.2g} m over {len(seen)} frames: {question} A depth sensor sees "
-        f"from {_NEAREST_MEDIAN_M} m to {_FARTHEST_MEDIAN_M:g} m; correct the unit of the recording"
+        f"from {_NEAREST_MEDIAN_M} m to {farthest_m:g} m; correct the unit of the recording"
     )
     raise DepthScaleError(msg)
 
