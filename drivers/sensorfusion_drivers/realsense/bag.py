@@ -19,12 +19,20 @@ from sensorfusion.formats.ros1 import Ros1Bag
 from sensorfusion.formats.ros1_records import Entry
 from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
 from sensorfusion_drivers.realsense.pixels import RawImage, decode_raw, read_raw_image
+from sensorfusion_drivers.realsense.settings import (
+    Reading,
+    checked_unit,
+    read_motion,
+    unreadable_encoding,
+)
 from sensorfusion_drivers.realsense.streams import (
+    ACCEL,
     DEPTH,
+    GYRO,
     RECORD_AGAIN,
+    StoredMotion,
     StoredStream,
     StreamTopic,
-    checked_unit,
     find_streams,
     make_camera,
 )
@@ -40,6 +48,7 @@ class BagRecording:
     Parameters
     ----------
     path : Path
+    reading : Reading
 
     Raises
     ------
@@ -47,28 +56,48 @@ class BagRecording:
         If the file cannot be opened, is damaged or has no index, or holds what is not read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reading: Reading) -> None:
         self.path = path
-        self._bag = Ros1Bag(path)
+        self._bag = Ros1Bag(path, salvage=reading.salvage)
+        self._unit_m = reading.unit_m
+        self.salvaged = reading.salvage
         self.losses: dict[str, int] = {}
         self.notes: list[str] = []
+        self.faults = self._bag.faults
         try:
-            topics = {topic for topic, entries in self._bag.entries.items() if entries}
-            found, self.others = find_streams(topics, path)
-            self.metadata = self._pairs("/device_0/info")
-            self._entries = {name: self._bag.entries[topic.data] for name, topic in found.items()}
-            stamps, units_m = self._stamps_and_units()
-            self.streams = {
-                name: self._stream(name, topic, stamps[name], units_m)
-                for name, topic in found.items()
-            }
+            self._open()
         except BaseException:
             self.close()
             raise
 
+    def _open(self) -> None:
+        topics = {topic for topic, entries in self._bag.entries.items() if entries}
+        found, others = find_streams(topics, self.path)
+        self.metadata = self._pairs("/device_0/info")
+        self.motion: dict[str, StoredMotion] = {}
+        self._entries: dict[str, list[Entry]] = {}
+        for name, topic in found.items():
+            info = self._first(f"{topic.base}/info")
+            encoding = info.string() if info and info.octets(4) else ""
+            lost = self._bag.lost[topic.data]
+            if lost:
+                self.losses[f"{name} image that is damaged"] = lost
+            if name in (GYRO, ACCEL):
+                self.motion[name] = self._motion(name, topic)
+            elif unreadable_encoding(name, encoding):
+                others += (f"{name} as {encoding}",)
+            else:
+                self._entries[name] = self._bag.entries[topic.data]
+        self.others = others
+        stamps, units_m = self._stamps_and_units()
+        self.streams = {
+            name: self._stream(name, found[name], stamps[name], units_m) for name in self._entries
+        }
+
     def pixels(self, stream: str, index: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
         """Read one image; safe to call from several threads."""
-        _, image, cursor = self._image(self._entries[stream][index])
+        entry = self._entries[stream][index]
+        _, image, cursor = self._image(self._bag.message(entry), entry)
         return decode_raw(image, stream, self.streams[stream].camera, cursor)
 
     def close(self) -> None:
@@ -83,7 +112,9 @@ class BagRecording:
         units_m: list[float],
     ) -> StoredStream:
         info = self._first(f"{topic.base}/info")
-        if name == DEPTH:
+        if name == DEPTH and self._unit_m is not None:
+            units_m = [self._unit_m] * len(units_m)
+        elif name == DEPTH:
             fallback_m = 0.0 if all(units_m) else self._unit_option(topic.sensor)
             units_m = [checked_unit(unit_m or fallback_m, self.path) for unit_m in units_m]
         return StoredStream(
@@ -106,20 +137,35 @@ class BagRecording:
             for entry in entries
         )
         for chunk, offset, name in in_file_order:
-            stamp_ns, _, cursor = self._image(Entry(chunk, offset, 0))
+            stamp_ns, unit_m = self._stamp_and_unit(Entry(chunk, offset, 0), name)
             stamps[name].append(stamp_ns)
-            if cursor.left not in (0, 4):
-                found = f"{cursor.left} bytes behind the image"
-                raise cursor.corrupt(found, "0 or 4")
             if name == DEPTH:
-                units_m.append(_shortest(cursor.read("f")[0]) if cursor.left else 0.0)
+                units_m.append(unit_m)
         return stamps, units_m
 
-    def _image(self, entry: Entry) -> tuple[int, RawImage, Cursor]:
-        cursor = Cursor(self._bag.message(entry), self._where(entry))
-        _, seconds, nanoseconds = cursor.read("I", 3)
-        cursor.string()
-        return seconds * 1_000_000_000 + nanoseconds, read_raw_image(cursor), cursor
+    def _stamp_and_unit(self, entry: Entry, name: str) -> tuple[int, float]:
+        stamp_ns, _, cursor = self._image(self._bag.view(entry), entry)
+        if cursor.left not in (0, 4):
+            found = f"{cursor.left} bytes behind the image"
+            raise cursor.corrupt(found, "0 or 4")
+        has_unit = name == DEPTH and cursor.left
+        return stamp_ns, _shortest(cursor.read("f")[0]) if has_unit else 0.0
+
+    def _image(self, data: bytes | memoryview, entry: Entry) -> tuple[int, RawImage, Cursor]:
+        cursor = Cursor(data, self._where(entry))
+        stamp_ns = _read_header(cursor)
+        return stamp_ns, read_raw_image(cursor), cursor
+
+    def _motion(self, name: str, topic: StreamTopic) -> StoredMotion:
+        entries = self._bag.entries[topic.data]
+        stamps_ns = np.zeros(len(entries), dtype=np.int64)
+        values = np.zeros((len(entries), 3))
+        for index, entry in enumerate(entries):
+            cursor = Cursor(self._bag.message(entry), self._where(entry))
+            stamps_ns[index] = _read_header(cursor)
+            values[index] = read_motion(cursor, name)
+        clock = self._pairs(f"{topic.base}/imu/metadata", 40).get("timestamp_domain", "")
+        return StoredMotion(self._transform("imu", topic), clock, stamps_ns, values)
 
     def _camera(self, name: str, topic: StreamTopic) -> Camera:
         info = self._first(f"{topic.base}/info/camera_info")
@@ -178,3 +224,10 @@ class BagRecording:
 def _shortest(value: float) -> float:
     """Return the shortest decimal number that a float32 stands for: 0.001, not 0.0010000000475."""
     return float(str(np.float32(value)))
+
+
+def _read_header(cursor: Cursor) -> int:
+    """Read a std_msgs/Header and return its time stamp in ns."""
+    _, seconds, nanoseconds = cursor.read("I", 3)
+    cursor.string()
+    return int(seconds * 1_000_000_000 + nanoseconds)

@@ -7,40 +7,47 @@ followed by it: PNG images stand in sensor_msgs/CompressedImage as ROS's image_t
 """
 
 import math
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.errors import CorruptRecordingError, SourceError, UnsupportedRecordingError
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats.cdr import CdrReader
 from sensorfusion.transform import RigidTransform
+from sensorfusion_drivers.realsense.db3_rows import PageRows, Rows, SqliteRows
 from sensorfusion_drivers.realsense.pixels import decode_png, decode_raw, read_raw_image
-from sensorfusion_drivers.realsense.streams import (
-    DEPTH,
-    RECORD_AGAIN,
-    StoredStream,
-    StreamTopic,
+from sensorfusion_drivers.realsense.settings import (
+    Reading,
     checked_unit,
-    find_streams,
-    make_camera,
     nanoseconds,
     parse_pairs,
+    read_motion,
+    unreadable_encoding,
+    usable_transform,
+)
+from sensorfusion_drivers.realsense.streams import (
+    ACCEL,
+    DEPTH,
+    GYRO,
+    RECORD_AGAIN,
+    StoredMotion,
+    StoredStream,
+    StreamTopic,
+    find_streams,
+    make_camera,
 )
 
-MAGIC: Final = b"SQLite format 3\0"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 # image_transport's compressedDepth puts its settings before the PNG: int32 and two float32.
 _DEPTH_SETTINGS_BYTES: Final = 12
 # That of a unit of 0.1 mm, and more.
 _NOTABLE_UNIT_ERROR: Final = 0.0051
-_INDEX: Final = (
-    "SELECT id, CAST(IFNULL(timestamp, 0) AS INTEGER) FROM messages WHERE topic_id = ? ORDER BY id"
-)
+# More than any message: a picture of 64 million pixels in colour, and its header.
+_LARGEST_MESSAGE_BYTES: Final = 1 << 28
 
 
 class Db3Recording:
@@ -51,6 +58,7 @@ class Db3Recording:
     Parameters
     ----------
     path : Path
+    reading : Reading
 
     Raises
     ------
@@ -58,19 +66,13 @@ class Db3Recording:
         If the file cannot be opened, is damaged, or holds what is not read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reading: Reading) -> None:
         self.path = path
         self.losses: dict[str, int] = {}
         self.notes: list[str] = []
-        self._lock = Lock()
-        _check_length(path)
-        try:
-            # Never immutable: a journal that a killed recorder left must be honoured.
-            uri = path.absolute().as_uri() + "?mode=ro"
-            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
-        except sqlite3.Error as error:
-            msg = f"{path}: cannot be opened ({error}); expected a .db3 recording"
-            raise SourceError(msg) from error
+        self.salvaged = reading.salvage
+        self._unit_m = reading.unit_m
+        self._rows: Rows = PageRows(path) if reading.salvage else SqliteRows(path)
         try:
             self._open()
         except BaseException:
@@ -78,16 +80,22 @@ class Db3Recording:
             raise
 
     def _open(self) -> None:
-        rows = self._rows(
-            "SELECT CAST(name AS TEXT), id FROM topics WHERE id IN (SELECT topic_id FROM messages)"
-        )
-        # A damaged row can be without its name.
-        self._topics: dict[str, int] = {name: number for name, number in rows if name}
-        found, self.others = find_streams(self._topics, self.path)
+        found, others = find_streams(self._rows.topics, self.path)
+        self.faults = self._rows.faults
         self.metadata = parse_pairs(self._text("/device_0/info") or "")
         self._compressed = {name: not t.data.endswith("/data") for name, t in found.items()}
         self._images: dict[str, list[int]] = {}
-        self.streams = {name: self._stream(name, topic) for name, topic in found.items()}
+        self.streams: dict[str, StoredStream] = {}
+        self.motion: dict[str, StoredMotion] = {}
+        for name, topic in found.items():
+            info = parse_pairs(self._text(f"{topic.base}/info") or "")
+            if name in (GYRO, ACCEL):
+                self.motion[name] = self._motion(name, topic)
+            elif unreadable_encoding(name, info.get("encoding", "")):
+                others += (f"{name} as {info['encoding']}",)
+            else:
+                self.streams[name] = self._stream(name, topic, info)
+        self.others = others
 
     def pixels(self, stream: str, index: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
         """Read one image; safe to call from several threads."""
@@ -111,16 +119,13 @@ class Db3Recording:
 
     def close(self) -> None:
         """Release the file."""
-        self._database.close()
+        self._rows.close()
 
-    def _stream(self, name: str, topic: StreamTopic) -> StoredStream:
-        index = self._rows(_INDEX, self._topics[topic.data])
-        metadata = self._metadata(topic)
+    def _stream(self, name: str, topic: StreamTopic, info: dict[str, str]) -> StoredStream:
         kept = []
-        for message, arrival_ns in index:
-            facts = metadata.get(arrival_ns)
-            if facts and "timestamp" in facts[0]:
-                kept.append((message, arrival_ns, facts.pop(0)))
+        for message, arrival_ns, facts in self._stamped(topic, "image"):
+            if facts is not None:
+                kept.append((message, arrival_ns, facts))
             else:
                 reason = f"{name} image without a time stamp"
                 self.losses[reason] = self.losses.get(reason, 0) + 1
@@ -128,23 +133,52 @@ class Db3Recording:
         return StoredStream(
             self._camera(name, topic),
             self._transform(name, topic),
-            self._number(parse_pairs(self._text(f"{topic.base}/info") or "").get("fps", "0")),
+            self._number(info.get("fps", "0")),
             kept[0][2].get("timestamp_domain", "") if kept else "",
             np.array([nanoseconds(facts["timestamp"], str(self.path)) for *_, facts in kept], "i8"),
             np.array([arrival_ns for _, arrival_ns, _ in kept], dtype=np.int64),
             self._units_m(topic, [facts for *_, facts in kept]) if name == DEPTH else (),
         )
 
-    def _metadata(self, topic: StreamTopic) -> dict[int, list[dict[str, str]]]:
-        """Read what stands beside each image, by the time at which both arrived."""
+    def _motion(self, name: str, topic: StreamTopic) -> StoredMotion:
+        stamps_ns, values, clock = [], [], ""
+        for message, _, facts in self._stamped(topic, "imu"):
+            if facts is None:
+                reason = f"{name} reading without a time stamp"
+                self.losses[reason] = self.losses.get(reason, 0) + 1
+                continue
+            clock = clock or facts.get("timestamp_domain", "")
+            stamps_ns.append(nanoseconds(facts["timestamp"], str(self.path)))
+            cursor = self._message(message)
+            cursor.read("I", 2)
+            cursor.string()
+            values.append(read_motion(cursor, name))
+        return StoredMotion(
+            self._transform("imu", topic),
+            clock,
+            np.array(stamps_ns, dtype=np.int64),
+            np.array(values, dtype=np.float64).reshape(-1, 3),
+        )
+
+    def _stamped(
+        self, topic: StreamTopic, kind: str
+    ) -> Iterator[tuple[int, int, dict[str, str] | None]]:
+        """Yield number and arrival of each message of a stream, and what stands beside it."""
         metadata: dict[int, list[dict[str, str]]] = {}
-        rows = self._rows(_INDEX, self._topics.get(f"{topic.base}/image/metadata", -1))
-        for message, arrival_ns in rows:
+        for message, arrival_ns in self._index(f"{topic.base}/{kind}/metadata"):
             facts = parse_pairs(self._message(message).string())
             metadata.setdefault(arrival_ns, []).append(facts)
-        return metadata
+        for message, arrival_ns in self._index(topic.data):
+            beside = metadata.get(arrival_ns)
+            known = bool(beside) and "timestamp" in beside[0] if beside else False
+            yield message, arrival_ns, beside.pop(0) if beside and known else None
+
+    def _index(self, topic: str) -> list[tuple[int, int]]:
+        return self._rows.index.get(self._rows.topics.get(topic, -1), [])
 
     def _units_m(self, topic: StreamTopic, metadata: list[dict[str, str]]) -> tuple[float, ...]:
+        if self._unit_m is not None:
+            return (self._unit_m,) * len(metadata)
         option = self._text(f"{topic.sensor}/option/Depth_Units/value") or "0"
         units_m = tuple(
             checked_unit(self._number(facts.get("depth_units", option)), self.path)
@@ -155,7 +189,7 @@ class Db3Recording:
         if error > _NOTABLE_UNIT_ERROR:
             self.notes.append(
                 f"the recording holds its depth unit as {min(units_m):.6f} m only, so that depth "
-                f"may be up to {error:.1%} wrong"
+                f"may be up to {error:.1%} wrong; -o depth-unit-m= says it exactly"
             )
         return units_m
 
@@ -175,7 +209,7 @@ class Db3Recording:
 
     def _transform(self, name: str, topic: StreamTopic) -> RigidTransform | None:
         prefix = f"{topic.base}/tf/"
-        for key in sorted(self._topics):
+        for key in sorted(self._rows.topics):
             if key.startswith(prefix):
                 facts = parse_pairs(self._text(key) or "")
                 rotation = [self._number(x) for x in facts.get("rotation", "").split(",")]
@@ -189,29 +223,17 @@ class Db3Recording:
                 matrix[:3, :3] = np.reshape(rotation, (3, 3)).T
                 matrix[:3, 3] = translation_m
                 source = f"reference {key.removeprefix(prefix).removeprefix('ref_')}"
-                return RigidTransform.nearest(name, source, matrix)
+                return usable_transform(name, source, matrix)
         return None
 
     def _text(self, topic: str) -> str | None:
-        rows = self._rows(
-            "SELECT id FROM messages WHERE topic_id = ? ORDER BY id LIMIT 1",
-            self._topics.get(topic, -1),
-        )
-        return self._message(rows[0][0]).string() if rows else None
+        index = self._index(topic)
+        return self._message(index[0][0]).string() if index else None
 
     def _message(self, message: int) -> CdrReader:
-        rows = self._rows("SELECT CAST(data AS BLOB) FROM messages WHERE id = ?", message)
-        data = rows[0][0] if rows else None
         where = f"{self.path} (message {message})"
-        if data is None:
-            raise CorruptRecordingError(where, 0, "nothing", "a message", RECORD_AGAIN)
-        if data[:4] == _ZSTD:
-            msg = (
-                f"{where}: compressed with zstd, as librealsense 2.58 does; this version does not "
-                "read that; record without compression, or with librealsense 2.59 or later"
-            )
-            raise UnsupportedRecordingError(msg)
-        return CdrReader(data, where)
+        data = self._rows.data(message)
+        return CdrReader(_unpacked(data, where) if data[:4] == _ZSTD else data, where)
 
     def _number(self, text: str) -> float:
         try:
@@ -223,46 +245,19 @@ class Db3Recording:
             raise CorruptRecordingError(self.path, 0, found, "a number", RECORD_AGAIN)
         return number
 
-    def _rows(self, statement: str, *arguments: int) -> list[Any]:
-        try:
-            with self._lock:
-                return self._database.execute(statement, arguments).fetchall()
-        except sqlite3.OperationalError as error:
-            msg = (
-                f"{self.path}: cannot be read ({error}); expected the tables topics and messages; "
-                "if a program is still recording to it, let it finish"
-            )
-            raise SourceError(msg) from error
-        # Damaged names show in SQLite's own messages.
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise CorruptRecordingError(
-                self.path,
-                0,
-                f"a database that SQLite cannot read ({error})",
-                "a whole one",
-                RECORD_AGAIN,
-            ) from error
 
+def _unpacked(data: bytes, where: str) -> bytes:
+    """Unpack a message that librealsense 2.58 compressed."""
+    # Imported here: a driver's module must be cheap to import.
+    import zstandard  # noqa: PLC0415
 
-def _check_length(path: Path) -> None:
-    """Compare the length of the file with the number of pages in its header."""
     try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror}); expected a .db3 recording"
-        raise SourceError(msg) from error
-    # The largest size does not fit into the field and is written as 1.
-    page_bytes = {1: 65536}.get(size := int.from_bytes(header[16:18]), size)
-    pages = int.from_bytes(header[28:32])
-    # The count holds only if its writer also kept the change counter beside it.
-    trusted = header[24:28] == header[92:96] and not Path(f"{path}-wal").exists()
-    if len(header) < 100 or (trusted and length < pages * page_bytes):
-        raise CorruptRecordingError(
-            path,
-            length,
-            "the end of the file",
-            f"{pages} pages of {page_bytes} bytes",
-            "it was cut short; copy it again from where it was made",
-        )
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= _LARGEST_MESSAGE_BYTES:
+            found = f"a message of {size} bytes, compressed"
+            expected = f"at most {_LARGEST_MESSAGE_BYTES}"
+            raise CorruptRecordingError(where, 0, found, expected, RECORD_AGAIN)
+        return bytes(zstandard.ZstdDecompressor().decompress(data))
+    except zstandard.ZstdError as error:
+        found = f"zstd data that do not unpack ({error})"
+        raise CorruptRecordingError(where, 0, found, "a whole message", RECORD_AGAIN) from error

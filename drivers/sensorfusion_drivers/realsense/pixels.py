@@ -1,4 +1,4 @@
-"""Stored images to arrays: depth uint16, colour uint8 RGB."""
+"""Stored images to arrays: depth uint16, colour uint8 RGB, infrared uint8."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +27,8 @@ _COLOR_ENCODINGS: Final[dict[str, tuple[int, str | None]]] = {
     "8uc1": (1, None),
     "y8": (1, None),
 }
+PICTURES: Final = frozenset(_COLOR_ENCODINGS)
+"""Encodings of pictures that are read, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def decode_raw(
     Parameters
     ----------
     image : RawImage
-    stream : {"depth", "color"}
+    stream : {"depth", "color", "infrared_N"}
     camera : Camera
         Whose picture it is; the sizes must agree.
     cursor : Cursor

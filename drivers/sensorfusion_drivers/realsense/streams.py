@@ -6,11 +6,9 @@ librealsense 2.59, "doc/record-and-playback.md" and the files that it writes; li
 "doc/projection.md", for distortion models and transforms.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,15 +17,18 @@ from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
 from sensorfusion.distortion import Distortion, DistortionModel
-from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.errors import UnsupportedRecordingError
 from sensorfusion.transform import RigidTransform
 
 DEPTH: Final = "depth"
 COLOR: Final = "color"
+INFRARED: Final = "infrared"
+GYRO: Final = "gyro"
+ACCEL: Final = "accel"
 RECORD_AGAIN: Final = "the recording is damaged or incomplete; record or copy it again"
 
 _TOPIC: Final = re.compile(
-    r"(?P<base>(?P<sensor>/device_\d+/sensor_\d+)/(?P<kind>\w+?)_\d+)"
+    r"(?P<base>(?P<sensor>/device_\d+/sensor_\d+)/(?P<kind>\w+?)_(?P<number>\d+))"
     r"/(image|imu|pose)/data(/compressed|/compressedDepth)?"
 )
 _MODELS: Final[Mapping[str, DistortionModel]] = {
@@ -47,7 +48,7 @@ class StreamTopic:
     Attributes
     ----------
     data : str
-        Topic of the images.
+        Topic of the images or readings.
     base : str
         Prefix of the stream's other topics.
     sensor : str
@@ -90,6 +91,28 @@ class StoredStream:
     units_m: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredMotion:
+    """The readings of a gyroscope or an accelerometer in a recording.
+
+    Attributes
+    ----------
+    T_imu_reference : RigidTransform or None
+        As ``T_camera_reference`` of :class:`StoredStream`.
+    clock : str
+        What the time stamps count.
+    timestamps_ns : ndarray of int64, shape (N,)
+        In the order in which the readings were written.
+    values : ndarray of float64, shape (N, 3)
+        Turn rate in rad/s, or specific force in m/s^2, in the sensor's coordinates.
+    """
+
+    T_imu_reference: RigidTransform | None
+    clock: str
+    timestamps_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
 class Recording(Protocol):
     """An open container.
 
@@ -97,22 +120,31 @@ class Recording(Protocol):
     ----------
     path : Path
     streams : dict of str to StoredStream
-        ``"depth"`` and ``"color"``, as far as they have images.
+        ``"depth"``, ``"color"`` and ``"infrared_N"``, as far as they have images.
+    motion : dict of str to StoredMotion
+        ``"gyro"`` and ``"accel"``, as far as they have readings.
     others : tuple of str
-        Kinds of streams that are there and not read, such as infrared.
+        Kinds of streams that are there and not read, such as pose.
+    salvaged : bool
+        Whether the file is damaged, and only what is whole of it was taken.
     metadata : dict of str to str
         What the recording says about the device: name, serial number, firmware.
     losses : dict of str to int
-        Images that cannot be delivered, by reason.
+        Images and readings that cannot be delivered, by reason, which begins with the stream.
+    faults : list of str
+        What could not be read of a damaged file, in words.
     notes : list of str
         What a user should know about the recording, in sentences.
     """
 
     path: Path
     streams: dict[str, StoredStream]
+    motion: dict[str, StoredMotion]
     others: tuple[str, ...]
+    salvaged: bool
     metadata: dict[str, str]
     losses: dict[str, int]
+    faults: list[str]
     notes: list[str]
 
     def pixels(self, stream: str, index: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
@@ -125,12 +157,13 @@ class Recording(Protocol):
 def find_streams(
     topics: Iterable[str], path: Path
 ) -> tuple[dict[str, StreamTopic], tuple[str, ...]]:
-    """Find the depth and the colour stream among the topics that have messages.
+    """Find the streams that are read among the topics that have messages.
 
     Returns
     -------
     dict of str to StreamTopic
-        ``"depth"`` and, if there is one, ``"color"``; of several the first.
+        ``"depth"`` and, if there are such, ``"color"``, ``"infrared_N"``, ``"gyro"`` and
+        ``"accel"``; of several the first.
     tuple of str
         Kinds of the others, lower case, sorted.
 
@@ -146,8 +179,9 @@ def find_streams(
         if match is None:
             continue
         kind = match["kind"].lower()
-        if kind in (DEPTH, COLOR) and kind not in found:
-            found[kind] = StreamTopic(topic, match["base"], match["sensor"])
+        name = f"{kind}_{match['number']}" if kind == INFRARED else kind
+        if kind in (DEPTH, COLOR, INFRARED, GYRO, ACCEL) and name not in found:
+            found[name] = StreamTopic(topic, match["base"], match["sensor"])
         else:
             others.add(kind)
     if DEPTH not in found:
@@ -155,12 +189,6 @@ def find_streams(
         msg = f"{path}: found {there}; expected depth; record with the depth stream enabled"
         raise UnsupportedRecordingError(msg)
     return found, tuple(sorted(others))
-
-
-def parse_pairs(text: str) -> dict[str, str]:
-    """Split ``name=value;name=value;`` as librealsense writes it."""
-    pairs = (item.partition("=") for item in text.split(";"))
-    return {name: value for name, _, value in pairs if name}
 
 
 def make_camera(
@@ -204,41 +232,3 @@ def make_camera(
     coefficients = tuple(k if abs(k) > _SMALLEST_COEFFICIENT else 0.0 for k in coefficients)
     distortion = Distortion() if known is None else Distortion.of(known, coefficients)
     return Camera(name, *size, *focal_and_center_px, distortion)
-
-
-def nanoseconds(milliseconds: str, where: str) -> int:
-    """Return a time in ms, as text, in whole ns.
-
-    Text, because a float of a date in ms is good to 0.2 us only.
-
-    Raises
-    ------
-    CorruptRecordingError
-        If the text is not a number of at most 64 bits.
-    """
-    try:
-        value = int((Decimal(milliseconds) * 1_000_000).to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError):
-        value = 1 << 63
-    if not -(1 << 63) <= value < 1 << 63:
-        found = f"time stamp {milliseconds!r}"
-        raise CorruptRecordingError(where, 0, found, "milliseconds", RECORD_AGAIN)
-    return value
-
-
-def checked_unit(unit_m: float, path: Path) -> float:
-    """Return the depth unit if it is one.
-
-    Raises
-    ------
-    UnsupportedRecordingError
-        If it is missing (0) or impossible: depth without a unit cannot be metres.
-    """
-    if not (math.isfinite(unit_m) and unit_m > 0):
-        msg = (
-            f"{path}: the recording holds no usable depth unit (found {unit_m}); expected metres "
-            "per unit with each depth image or as the option Depth Units; record it again with "
-            "librealsense, the unit is never guessed"
-        )
-        raise UnsupportedRecordingError(msg)
-    return unit_m

@@ -1,24 +1,21 @@
 """Which container a recording is: told by its first bytes, never by the ending of its name."""
 
-import re
 from pathlib import Path
 from typing import Final, Literal
 
 from sensorfusion.errors import SensorFusionError, SourceError
 from sensorfusion.formats import mcap_records, ros1_records
-from sensorfusion.formats.read_file import read_whole
+from sensorfusion.formats.rosbag2_folder import METADATA, listed_files
 from sensorfusion_drivers.ros import db3
 from sensorfusion_drivers.ros.chunked import BagRecording, McapRecording
 from sensorfusion_drivers.ros.db3 import Db3Recording
 from sensorfusion_drivers.ros.recording import Joined, Recording
 
-METADATA: Final = "metadata.yaml"
 # Recordings of librealsense are bags, too, but no ROS message stands in them as ROS defines it.
 _REALSENSE: Final = b"/device_0/sensor_"
 _BEGIN_BYTES: Final = 9 << 19
 _UNPACKED_BYTES: Final = 1 << 18
 _ROSBAG2: Final = b"rosbag2_bagfile_information"
-_LARGEST_METADATA_BYTES: Final = 1 << 24
 _Container = Literal["bag", "db3", "mcap"]
 
 
@@ -44,7 +41,9 @@ def is_recording(path: Path) -> bool:
     try:
         if path.is_dir():
             with (path / METADATA).open("rb") as file:
-                return _ROSBAG2 in file.read(_BEGIN_BYTES)
+                if _ROSBAG2 not in file.read(_BEGIN_BYTES):
+                    return False
+            return not _holds_realsense(path)
         container = container_of(path)
         if container is None or container == "mcap":
             return container is not None
@@ -82,7 +81,7 @@ def open_recording(path: Path) -> Recording:
 def _open_folder(folder: Path) -> Recording:
     parts: list[Recording] = []
     try:
-        for name in _listed_files(folder):
+        for name in listed_files(folder):
             path = folder / name
             _check_listed(path)
             parts.append(open_recording(path))
@@ -103,23 +102,14 @@ def _check_listed(path: Path) -> None:
     raise SourceError(msg)
 
 
-def _listed_files(folder: Path) -> list[str]:
-    """Return the files that the folder's own list names, in its order."""
-    path = folder / METADATA
-    data = read_whole(path, "the list of a rosbag2 folder", _LARGEST_METADATA_BYTES)
-    # Machines write this file, and of all its YAML only one list of names matters here.
-    match = re.search(
-        r"^\s*relative_file_paths:[ \t]*(\[[^\]]*\]|(?:\r?\n[ \t]*-[^\r\n]*)+)",
-        data.decode("utf-8", "replace"),
-        re.MULTILINE,
-    )
-    listed = re.findall(r"(?:^[ \t]*-|[\[,])[ \t]*([^,\]\r\n]+)", match[1], re.M) if match else []
-    # Old versions write the path on the recording machine; nothing outside the folder is read.
-    names = [Path(name.strip().strip("\"'")).name for name in listed]
-    if not any(names):
-        msg = f"{path}: names no file under relative_file_paths; expected those of the recording"
-        raise SourceError(msg)
-    return names
+def _holds_realsense(folder: Path) -> bool:
+    """Tell whether the files of a folder are a recording of librealsense."""
+    try:
+        paths = [folder / name for name in listed_files(folder)]
+    except SensorFusionError:
+        return False
+    names = [db3.topic_names(path) for path in paths if container_of(path) == "db3"]
+    return any(name.startswith(_REALSENSE.decode()) for topics in names for name in topics or ())
 
 
 def _is_bag(path: Path, begin: bytes) -> bool:

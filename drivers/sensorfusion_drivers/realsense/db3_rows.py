@@ -1,0 +1,225 @@
+"""The rows of a ``.db3`` file: through SQLite, or page by page where SQLite refuses."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Protocol, TypeVar
+
+from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.formats.sqlite_pages import Row, SqlitePages
+from sensorfusion_drivers.realsense.streams import RECORD_AGAIN
+
+_T = TypeVar("_T")
+
+
+class Rows(Protocol):
+    """The two tables of a recording.
+
+    Attributes
+    ----------
+    topics : dict of str to int
+        Numbers of the topics that have messages, by name.
+    index : dict of int to list of (int, int)
+        Number and time of recording (ns) of each message, by topic's number, in their order.
+    lost : dict of int to int
+        Messages that cannot be read, by topic's number.
+    faults : list of str
+        What is missing, in words.
+    """
+
+    topics: dict[str, int]
+    index: dict[int, list[tuple[int, int]]]
+    lost: dict[int, int]
+    faults: list[str]
+
+    def data(self, message: int) -> bytes:
+        """Read a message; safe to call from several threads."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+class SqliteRows:
+    """Rows as SQLite reads them; see :class:`Rows`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be opened, is damaged, or has other tables.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self.lost: dict[int, int] = {}
+        self.faults: list[str] = []
+        _check_length(path)
+        try:
+            # Never immutable: a journal that a killed recorder left must be honoured.
+            uri = path.absolute().as_uri() + "?mode=ro"
+            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            msg = f"{path}: cannot be opened ({error}); expected a .db3 recording"
+            raise SourceError(msg) from error
+        try:
+            names, messages = self._ask(_read_index)
+        except BaseException:
+            self.close()
+            raise
+        self.index: dict[int, list[tuple[int, int]]] = {}
+        for message, topic, time_ns in messages:
+            self.index.setdefault(topic, []).append((message, time_ns))
+        # A damaged row can be without its name.
+        self.topics = {name: number for name, number in names if name and number in self.index}
+
+    def data(self, message: int) -> bytes:
+        """Read a message."""
+
+        def read(database: sqlite3.Connection) -> bytes:
+            # A quarter of the time of SELECT, which puts the pages together twice.
+            with database.blobopen("messages", "data", message, readonly=True) as blob:
+                return blob.read()
+
+        return self._ask(read)
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._database.close()
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            with self._lock:
+                return question(self._database)
+        except sqlite3.OperationalError as error:
+            msg = (
+                f"{self._path}: cannot be read ({_line(error)}); expected the tables topics and "
+                "messages; if a program is still recording to it, let it finish"
+            )
+            raise SourceError(msg) from error
+        # Damaged names show in SQLite's own messages.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            found = f"a database that SQLite cannot read ({_line(error)})"
+            raise CorruptRecordingError(
+                self._path, 0, found, "a whole one", RECORD_AGAIN
+            ) from error
+
+
+class PageRows:
+    """Rows whose pages are all in the file; see :class:`Rows`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be opened, or no row of the tables is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._pages = SqlitePages(path)
+        self._lock = Lock()
+        self.topics: dict[str, int] = {}
+        self.index: dict[int, list[tuple[int, int]]] = {}
+        self.lost: dict[int, int] = {}
+        self.faults: list[str] = []
+        self._rows: dict[int, Row] = {}
+        try:
+            self._read_index()
+        except BaseException:
+            self.close()
+            raise
+
+    def data(self, message: int) -> bytes:
+        """Read a message."""
+        data = self._pages.values(self._rows[message])[3]
+        return data if isinstance(data, bytes) else str(data).encode()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._pages.close()
+
+    def _read_index(self) -> None:
+        pages = self._pages
+        tables = pages.tables()
+        if not {"topics", "messages"} <= tables.keys():
+            found = f"the tables {', '.join(sorted(tables)) or 'none'}"
+            raise CorruptRecordingError(
+                pages.path, 0, found, "the tables topics and messages", RECORD_AGAIN
+            )
+        names: dict[str, int] = {}
+        cut = 0
+        for row in pages.rows(tables["topics"]):
+            try:
+                name = pages.values(row)[1]
+            except (CorruptRecordingError, IndexError):
+                cut += 1
+                continue
+            names[str(name)] = row.number
+        for row in pages.rows(tables["messages"]):
+            try:
+                _, topic, time_ns, *_ = pages.values(row)
+            except (CorruptRecordingError, ValueError):
+                cut += 1
+                continue
+            if isinstance(topic, int) and isinstance(time_ns, int):
+                self._rows[row.number] = row
+                self.index.setdefault(topic, []).append((row.number, time_ns))
+        self.topics = {name: number for name, number in names.items() if number in self.index}
+        if pages.pages < pages.expected_pages:
+            self.faults.append(
+                f"{pages.expected_pages - pages.pages} of {pages.expected_pages} pages"
+            )
+        if cut:
+            self.faults.append(f"{cut} messages that are there in part")
+        if pages.missing:
+            self.faults.append(f"all messages of {pages.missing} further pages or more")
+
+
+def _read_index(
+    database: sqlite3.Connection,
+) -> tuple[list[tuple[str, int]], list[tuple[int, int, int]]]:
+    # Damaged, a column may hold anything.
+    names = database.execute("SELECT CAST(name AS TEXT), id FROM topics").fetchall()
+    query = (
+        "SELECT id, CAST(topic_id AS INTEGER), CAST(IFNULL(timestamp, 0) AS INTEGER) "
+        "FROM messages ORDER BY id"
+    )
+    return names, database.execute(query).fetchall()
+
+
+def _line(error: Exception) -> str:
+    """Return what SQLite says as one line: it quotes damaged definitions as they stand."""
+    text = " ".join(str(error).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
+
+
+def _check_length(path: Path) -> None:
+    """Compare the length of the file with the number of pages in its header."""
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        msg = f"{path}: cannot be opened ({error.strerror}); expected a .db3 recording"
+        raise SourceError(msg) from error
+    # The largest size does not fit into the field and is written as 1.
+    page_bytes = {1: 65536}.get(size := int.from_bytes(header[16:18]), size)
+    pages = int.from_bytes(header[28:32])
+    # The count holds only if its writer also kept the change counter beside it.
+    trusted = header[24:28] == header[92:96] and not Path(f"{path}-wal").exists()
+    if len(header) < 100 or (trusted and length < pages * page_bytes):
+        raise CorruptRecordingError(
+            path,
+            length,
+            "the end of the file",
+            f"{pages} pages of {page_bytes} bytes",
+            "it was cut short; copy it again from where it was made",
+        )
