@@ -19,8 +19,8 @@ from sensorfusion_drivers.realsense.live_inbox import Inbox
 from sensorfusion_drivers.realsense.live_options import LiveOptions
 from sensorfusion_drivers.realsense.live_pairing import Alone, Clock, InOrder, Pairs, Sorter
 from sensorfusion_drivers.realsense.live_seam import Arrival, Cameras
-from sensorfusion_drivers.realsense.live_session import ACCEL, GYRO, IMU, Session, find_device
-from sensorfusion_drivers.realsense.streams import COLOR, DEPTH
+from sensorfusion_drivers.realsense.live_session import IMU, Session, find_device
+from sensorfusion_drivers.realsense.streams import ACCEL, COLOR, DEPTH, GYRO
 
 # As for recordings: depth and colour of one frame may be stamped up to this share of the shorter
 # period apart.
@@ -40,7 +40,7 @@ class Patience:
     begin_s : float
         For the first picture of every stream.
     silent_s : float
-        For the next one, before the camera is looked at.
+        For the next one, before the camera is looked at; five times as long for one stream alone.
     give_up_s : float
         For a camera to come back.
     retry_s : float
@@ -173,7 +173,7 @@ class LiveSource(LiveFrameSource):
                 item = inbox.get(min(patience.silent_s / 4, end_s - time.monotonic()))
                 if item is not None:
                     yield item
-                elif inbox.silent_s() > patience.silent_s and not self._begin_again(inbox):
+                elif inbox.is_silent(patience.silent_s) and not self._begin_again(inbox):
                     break
         finally:
             self._session.stop()
@@ -182,7 +182,7 @@ class LiveSource(LiveFrameSource):
     def _begin(self, inbox: Inbox) -> None:
         self._session.listen(self._note)
         inbox.restarted()
-        self._session.start(inbox.put)
+        self._session.start(inbox.counts, inbox.put)
 
     def _begin_again(self, inbox: Inbox) -> bool:
         """Get a silent camera to stream again, options and all; say whether it does."""

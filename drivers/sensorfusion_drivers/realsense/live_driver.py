@@ -1,6 +1,7 @@
 """What the driver does with cameras: tells their names, opens one, lists all."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,9 @@ def names_camera(location: str) -> bool:
     return bool(_SERIAL.fullmatch(location)) and not Path(location).exists()
 
 
-def open_camera(location: str, options: LiveOptions, seconds: float | None) -> LiveSource:
+def open_camera(
+    location: str, options: LiveOptions, seconds: float | None, unit_m: float | None
+) -> LiveSource:
     """Open the camera that a location names.
 
     Parameters
@@ -32,6 +35,8 @@ def open_camera(location: str, options: LiveOptions, seconds: float | None) -> L
     options : LiveOptions
     seconds : float or None
         End after so long.
+    unit_m : float or None
+        Asked of recordings only: a camera knows its unit.
 
     Raises
     ------
@@ -40,6 +45,9 @@ def open_camera(location: str, options: LiveOptions, seconds: float | None) -> L
     CalibrationError
         If its intrinsics or transforms are impossible.
     """
+    if unit_m is not None:
+        msg = f"{location}: depth-unit-m is for recordings; a camera says its unit itself"
+        raise SourceError(msg)
     serial = location.removeprefix(_PREFIX)
     return LiveSource(LibRealSense(), serial, options, seconds)
 
@@ -52,10 +60,10 @@ def refuse_options(location: str, options: LiveOptions, seconds: float | None) -
     SourceError
         If one was given.
     """
-    if options != LiveOptions() or seconds is not None:
+    if replace(options, infrared=False) != LiveOptions() or seconds is not None:
         msg = (
-            f"{location}: seconds, depth, color, preset, laser, exposure and motion are options "
-            f"of a camera ({_PREFIX}SERIAL); leave them out for a recording"
+            f"{location}: seconds, depth, color, preset, laser and exposure are options of a "
+            f"camera ({_PREFIX}SERIAL); leave them out for a recording"
         )
         raise SourceError(msg)
 

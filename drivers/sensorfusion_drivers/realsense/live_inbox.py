@@ -15,6 +15,7 @@ from sensorfusion_drivers.realsense.streams import COLOR, DEPTH
 WARM_UP_FRAMES: Final = 60
 _STEADY_FRAMES: Final = 5
 _STEADY_SHARE: Final = 0.05
+_ALONE: Final = 5
 
 
 @dataclass(slots=True)
@@ -158,11 +159,15 @@ class Inbox:
         with self._changed:
             return self._changed.wait_for(all_came, timeout_s)
 
-    def silent_s(self) -> float:
-        """Return for how long the stream of pictures that is behind most has been silent."""
+    def is_silent(self, silent_s: float) -> bool:
+        """Say whether no picture came for so long, or none of one stream for five times as long.
+
+        One stream alone may pause; to begin again would cost the pictures of the other.
+        """
+        now_s = time.monotonic()
         with self._changed:
-            last_s = min(self.counts[stream].last_s for stream in self._watched())
-        return time.monotonic() - last_s
+            silences_s = [now_s - self.counts[stream].last_s for stream in self._watched()]
+        return min(silences_s) > silent_s or max(silences_s) > _ALONE * silent_s
 
     def rest(self) -> list[tuple[Arrival, ...]]:
         """Return all that waits, at the end; nothing may arrive any more."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from sensorfusion.errors import SourceError
 from sensorfusion_drivers.realsense.live_seam import Device, Mode, Sensor
-from sensorfusion_drivers.realsense.streams import COLOR, DEPTH
+from sensorfusion_drivers.realsense.streams import ACCEL, COLOR, DEPTH, GYRO, INFRARED
 
 _MODE: Final = re.compile(r"(?P<width>\d+)x(?P<height>\d+)(@(?P<rate>\d+))?")
 _FORMATS: Final = {DEPTH: ("z16",), COLOR: ("rgb8",)}
@@ -18,6 +18,9 @@ _FORMATS: Final = {DEPTH: ("z16",), COLOR: ("rgb8",)}
 # for a slow port.
 _USUAL: Final = {DEPTH: (640, 480, 30), COLOR: (640, 480, 30)}
 _SLOW_USB: Final = ("1", "2")
+
+Chosen = tuple[Sensor, Mode]
+"""A mode, and the sensor that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class LiveOptions:
         ``on``, ``off``, or its power in milliwatts; empty leaves it alone.
     exposure : str
         ``auto``, or that of the depth sensor in microseconds; empty leaves it alone.
-    motion : bool
-        Whether gyroscope and accelerometer stream, too.
+    infrared : bool
+        Whether the infrared pictures stream, too, in the size of depth.
     """
 
     depth: str = ""
@@ -44,10 +47,10 @@ class LiveOptions:
     preset: str = ""
     laser: str = ""
     exposure: str = ""
-    motion: bool = False
+    infrared: bool = False
 
 
-def choose_mode(device: Device, stream: str, asked: str) -> tuple[Sensor, Mode] | None:
+def choose_mode(device: Device, stream: str, asked: str) -> Chosen | None:
     """Find the sensor and the mode for a stream.
 
     Parameters
@@ -94,12 +97,33 @@ def choose_mode(device: Device, stream: str, asked: str) -> tuple[Sensor, Mode] 
     return min(fitting or offered, key=lambda one: _unusual(one[1], stream))
 
 
-def motion_modes(device: Device) -> dict[str, tuple[Sensor, Mode]]:
+def infrared_modes(device: Device, depth_sensor: Sensor, depth: Mode) -> dict[str, Chosen]:
+    """Return the infrared streams that go with a mode of depth.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    found = {
+        mode.stream: (depth_sensor, mode)
+        for mode in depth_sensor.modes()
+        if mode.stream.startswith(INFRARED)
+        and mode.format == "y8"
+        and (mode.width, mode.height, mode.rate_hz) == (depth.width, depth.height, depth.rate_hz)
+    }
+    if not found:
+        msg = f"{_called(device)} has no infrared of {depth}; leave out infrared"
+        raise SourceError(msg)
+    return found
+
+
+def motion_modes(device: Device) -> dict[str, Chosen]:
     """Return gyroscope and accelerometer, as far as there are, each at its highest rate."""
-    found: dict[str, tuple[Sensor, Mode]] = {}
+    found: dict[str, Chosen] = {}
     for sensor in device.sensors():
         for mode in sorted(sensor.modes(), key=lambda mode: mode.rate_hz):
-            if mode.stream in ("gyro", "accel"):
+            if mode.stream in (GYRO, ACCEL):
                 found[mode.stream] = (sensor, mode)
     return found
 

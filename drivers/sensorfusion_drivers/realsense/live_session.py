@@ -1,6 +1,6 @@
 """One camera with its streams chosen and its options set: what is begun, and begun again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -12,15 +12,14 @@ from sensorfusion_drivers.realsense.live_options import (
     LiveOptions,
     apply_options,
     choose_mode,
+    infrared_modes,
     motion_modes,
     warnings_about,
 )
 from sensorfusion_drivers.realsense.live_seam import Cameras, Deliver, Device, Mode, Sensor
-from sensorfusion_drivers.realsense.streams import COLOR, DEPTH
+from sensorfusion_drivers.realsense.streams import ACCEL, COLOR, DEPTH, GYRO
 
 IMU: Final = "imu"
-GYRO: Final = "gyro"
-ACCEL: Final = "accel"
 
 
 def find_device(cameras: Cameras, serial: str) -> Device:
@@ -82,8 +81,9 @@ class Session:
         if DEPTH not in self._chosen:
             msg = f"camera {device.info.get('Serial Number')} has no depth; expected a depth camera"
             raise SourceError(msg)
-        if options.motion:
-            self._chosen |= self._motion()
+        if options.infrared:
+            self._chosen |= infrared_modes(device, *self._chosen[DEPTH])
+        self._chosen |= motion_modes(device)
         settings = apply_options(device, options, self._chosen[DEPTH][0])
         modes = {stream: mode for stream, (_, mode) in self._chosen.items()}
         self.rates_hz = {stream: max(mode.rate_hz, 1) for stream, mode in modes.items()}
@@ -91,8 +91,14 @@ class Session:
         self.metadata = {**device.info, **shown, **settings}
         self.rig = self._rig(modes)
 
-    def start(self, deliver: Deliver) -> None:
+    def start(self, streams: Iterable[str], deliver: Deliver) -> None:
         """Begin streaming; all sensors or, after an error, none.
+
+        Parameters
+        ----------
+        streams : iterable of str
+            Of those in ``rates_hz``.
+        deliver : callable
 
         Raises
         ------
@@ -100,7 +106,7 @@ class Session:
             If a sensor refuses.
         """
         try:
-            for sensor, modes in self._sensors():
+            for sensor, modes in self._sensors(streams):
                 sensor.start(modes, deliver)
         except SourceError as error:
             self.stop()
@@ -112,43 +118,36 @@ class Session:
 
     def stop(self) -> None:
         """End streaming."""
-        for sensor, _ in self._sensors():
+        for sensor, _ in self._sensors(self._chosen):
             with suppress(SourceError):
                 sensor.stop()
 
     def listen(self, tell: Callable[[str], None]) -> None:
         """Have ``tell`` called with what the camera reports about itself."""
-        for sensor, _ in self._sensors():
+        for sensor, _ in self._sensors(self._chosen):
             sensor.on_notification(tell)
 
-    def _sensors(self) -> Iterable[tuple[Sensor, tuple[Mode, ...]]]:
-        sensors = {id(sensor): sensor for sensor, _ in self._chosen.values()}
+    def _sensors(self, streams: Iterable[str]) -> Iterator[tuple[Sensor, tuple[Mode, ...]]]:
+        chosen = [self._chosen[stream] for stream in streams]
+        sensors = {id(sensor): sensor for sensor, _ in chosen}
         for key, sensor in sensors.items():
-            yield sensor, tuple(mode for one, mode in self._chosen.values() if id(one) == key)
-
-    def _motion(self) -> dict[str, tuple[Sensor, Mode]]:
-        found = motion_modes(self.device)
-        if not found:
-            msg = (
-                f"camera {self.device.info.get('Serial Number')} has no gyroscope and no "
-                "accelerometer; leave out motion"
-            )
-            raise SourceError(msg)
-        return found
+            yield sensor, tuple(mode for one, mode in chosen if id(one) == key)
 
     def _rig(self, modes: dict[str, Mode]) -> Rig:
         cameras = {
             stream: sensor.camera(mode)
             for stream, (sensor, mode) in self._chosen.items()
-            if stream in (DEPTH, COLOR)
+            if stream not in (GYRO, ACCEL)
         }
-        transforms = []
-        for stream, mode in modes.items():
-            if stream == COLOR:
-                transforms.append(self.device.transform(mode, modes[DEPTH]))
-            elif stream == GYRO or (stream == ACCEL and GYRO not in modes):
-                T_imu_depth = self.device.transform(mode, modes[DEPTH]).matrix
-                transforms.append(RigidTransform(IMU, DEPTH, T_imu_depth))
+        transforms = [
+            self.device.transform(mode, modes[DEPTH])
+            for stream, mode in modes.items()
+            if stream in cameras and stream != DEPTH
+        ]
+        motion = modes.get(GYRO) or modes.get(ACCEL)
+        if motion is not None:
+            T_imu_depth = self.device.transform(motion, modes[DEPTH]).matrix
+            transforms.append(RigidTransform(IMU, DEPTH, T_imu_depth))
         noise = DepthNoise.of_device(self.device.info.get("Name", ""), cameras[DEPTH].fx)
-        imus = (IMU,) if {GYRO, ACCEL} & modes.keys() else ()
+        imus = () if motion is None else (IMU,)
         return Rig(cameras, tuple(transforms), depth_noise={DEPTH: noise}, imus=imus)
