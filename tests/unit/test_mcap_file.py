@@ -124,10 +124,81 @@ def test_a_chunk_that_claims_gigabytes_sets_nothing_up(compression, tmp_path):
         McapFile(by_hand(tmp_path / "a.mcap", chunk(b"xx", compression, size=1 << 40)))
 
 
-def test_an_unfinished_file_says_so(tmp_path):
+@pytest.mark.parametrize("compression", CompressionType)
+def test_an_unfinished_file_is_read_as_far_as_it_is_whole_and_says_so(compression, tmp_path):
+    path = write(tmp_path / "a.mcap", compression=compression)
+    data = path.read_bytes()
+    whole = McapFile(path)
+    places = {topic: whole.places[topic] for topic in TOPICS}
+    end = data.index(b"\x0f" + struct.pack("<Q", 4), 100)  # where the data end
+    before = 0
+    for cut in range(20, len(data), 97):
+        path.write_bytes(data[:cut])
+        file = McapFile(path)
+        found = sum(map(len, file.places.values()))
+        assert before <= found
+        before = found
+        assert "was stopped before it wrote the index" in file.note
+        for topic, mine in file.places.items():
+            assert (mine == places[topic][: len(mine)]).all()
+            for index in range(len(mine)):
+                assert bytes(file.message(topic, index)) == message(2 * index + TOPICS.index(topic))
+        file.close()
+        assert cut < end or found == 50
+
+
+def test_a_torn_index_behind_the_last_chunk_is_not_trusted(tmp_path):
+    first = record(4, struct.pack("<HH", 8, 1) + text("/b") + text("cdr") + text(""))
+    other = record(5, struct.pack("<HIQQ", 8, 0, 99, 99) + b"other")
+    index = record(7, struct.pack("<HIQQ", 7, 16, 99, 0))
+    data = MAGIC + record(1, text("") + text("")) + SCHEMA + CHANNEL + first
+    path = tmp_path / "a.mcap"
+    path.write_bytes(data + chunk(MESSAGE + other) + index)
+    file = McapFile(path)
+    assert bytes(file.message("/a", 0)) == b"hello"
+    assert bytes(file.message("/b", 0)) == b"other"
+
+
+def test_blocks_that_never_reached_the_disk_end_an_unfinished_file(tmp_path):
+    data = MAGIC + record(1, text("") + text("")) + SCHEMA + CHANNEL + MESSAGE
+    (tmp_path / "a.mcap").write_bytes(data + bytes(5000))
+    file = McapFile(tmp_path / "a.mcap")
+    assert bytes(file.message("/a", 0)) == b"hello"
+    assert "last 5000 bytes are no whole chunk" in file.note
+
+
+def test_a_damaged_chunk_near_the_end_of_an_unfinished_file_is_left_out(tmp_path):
+    path = write(tmp_path / "a.mcap", compression=CompressionType.NONE)
+    data = bytearray(path.read_bytes()[: path.read_bytes().rindex(b"\x0f" + struct.pack("<Q", 4))])
+    data[data.rindex(message(49))] ^= 1
+    path.write_bytes(data)
+    file = McapFile(path)
+    assert len(file.places["/b"]) == 24
+    assert "are no whole chunk" in file.note
+
+
+def test_a_file_within_the_file_has_a_checksum(tmp_path):
+    path = tmp_path / "a.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2", "test")
+        writer.add_attachment(1, 2, "notes.txt", "text/plain", b"twelve bytes")
+        writer.add_metadata("who", {"name": "test"})
+        writer.finish()
+    beside = McapFile(path).beside
+    assert beside.attachments == {"notes.txt": b"twelve bytes"}
+    assert beside.metadata == {"who": {"name": "test"}}
+    path.write_bytes(path.read_bytes().replace(b"twelve", b"eleven"))
+    with pytest.raises(CorruptRecordingError, match=r"'notes\.txt' with checksum"):
+        McapFile(path)
+
+
+def test_a_damaged_summary_is_refused(tmp_path):
     path = write(tmp_path / "a.mcap")
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(CorruptRecordingError, match="the recorder never finished"):
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"/b")] = ord("/") ^ 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptRecordingError):
         McapFile(path)
 
 

@@ -23,6 +23,7 @@ class BagRecording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes: tuple[str, ...] = ()
         self._bag = Ros1Bag(path)
         self.types = short_types(self._bag.types, path)
 
@@ -58,15 +59,24 @@ class BagRecording:
 class McapRecording:
     """An MCAP file; see :class:`~sensorfusion_drivers.ros.recording.Recording`.
 
+    Attributes
+    ----------
+    facts : dict of str to dict of str to str
+        What the recorder says about each topic.
+    beside : Beside
+        Files and texts within the file.
+
     Raises
     ------
     SourceError
-        If the file cannot be opened, or is damaged or unfinished.
+        If the file cannot be opened, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = McapFile(path)
+        self.notes: tuple[str, ...] = (self._file.note,) if self._file.note else ()
+        self.facts, self.beside = self._file.facts, self._file.beside
         self.types = short_types(self._file.types, path)
 
     def count(self, topic: str) -> int:

@@ -36,6 +36,7 @@ class Db3Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes: tuple[str, ...] = ()
         self.types: dict[str, str] = {}
         self._encodings: dict[str, str] = {}
         self._rows: dict[str, list[tuple[int, int]]] = {}

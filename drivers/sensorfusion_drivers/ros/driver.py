@@ -4,14 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
+from sensorfusion.errors import SourceError
 from sensorfusion.rig import Rig
-from sensorfusion.sources.driver import Driver, Truth
+from sensorfusion.sources.driver import Driver, SeekableFrameSource, Truth
 from sensorfusion.sources.synchronize import median_period_ns
 from sensorfusion.transform import RigidTransform
+from sensorfusion_drivers.ros.chunked import McapRecording
 from sensorfusion_drivers.ros.clouds import time_spread, time_unit_ns
 from sensorfusion_drivers.ros.containers import is_recording, open_recording
 from sensorfusion_drivers.ros.fields import read_table
 from sensorfusion_drivers.ros.messages import read_header
+from sensorfusion_drivers.ros.own import own_rig
+from sensorfusion_drivers.ros.own_source import OwnSource
 from sensorfusion_drivers.ros.placing import Placed, place_cameras, place_lidar, static_transforms
 from sensorfusion_drivers.ros.poses import read_poses
 from sensorfusion_drivers.ros.recording import Recording
@@ -53,7 +57,8 @@ class RosDriver(Driver):
         camera_info: str | None = None,
         odometry: str | None = None,
         rig: Path | None = None,
-    ) -> RosSource:
+        strict: bool = False,
+    ) -> SeekableFrameSource:
         """Open a recording; messages are decoded when they are asked for.
 
         Parameters
@@ -72,6 +77,8 @@ class RosDriver(Driver):
             Topic of nav_msgs/Odometry, to be the recording's poses.
         rig : Path or None
             Rig file, in place of CameraInfo and /tf_static.
+        strict : bool
+            Refuse an MCAP file without an end, instead of reading it as far as it is whole.
 
         Raises
         ------
@@ -81,7 +88,14 @@ class RosDriver(Driver):
             If intrinsics or transforms are impossible, or what was asked for has none.
         """
         recording = open_recording(Path(location))
+        named = (cloud, image, depth, camera_info, odometry, rig)
         try:
+            if strict:
+                _refuse_parts(recording)
+            if isinstance(recording, McapRecording) and named == (None,) * len(named):
+                own = own_rig(recording)
+                if own is not None:
+                    return OwnSource(recording, own)
             choice = choose(recording, Wanted(cloud, image, depth, camera_info))
             given = None if rig is None else _read_rig(rig)
             return _open(recording, choice, given, image is not None, odometry)
@@ -125,7 +139,14 @@ def _open(
         T_frame_sensor = RigidTransform.identity(frame, placed.sensor)
         stamps_ns = [int(stamp_ns) for stamp_ns in topics[measuring].stamps_ns]
         poses = read_poses(recording, odometry, static, T_frame_sensor, stamps_ns)
-    return RosSource(recording, placed.rig, streams, poses, (*choice.notes, *placed.notes))
+    notes = (*recording.notes, *choice.notes, *placed.notes)
+    return RosSource(recording, placed.rig, streams, poses, notes)
+
+
+def _refuse_parts(recording: Recording) -> None:
+    if recording.notes:
+        msg = f"{recording.path}: {'; '.join(recording.notes)}; leave out strict=true to read it"
+        raise SourceError(msg)
 
 
 def _streams(

@@ -27,10 +27,13 @@ class Recording(Protocol):
     path : Path
     types : dict of str to str
         Message type by topic, without the "/msg" of ROS 2: "sensor_msgs/PointCloud2".
+    notes : tuple of str
+        What is missing of it.
     """
 
     path: Path
     types: dict[str, str]
+    notes: tuple[str, ...]
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic."""
@@ -54,6 +57,7 @@ class Joined:
     def __init__(self, path: Path, parts: Sequence[Recording]) -> None:
         self.path = path
         self._parts = parts
+        self.notes = tuple(f"{part.path.name}: {note}" for part in parts for note in part.notes)
         self.types: dict[str, str] = {}
         for part in parts:
             for topic, kind in part.types.items():

@@ -244,4 +244,5 @@ def _nothing(recording: Recording) -> str:
         f"{recording.path}: no topic of point clouds ({', '.join(CLOUDS[:3])}) or of depth "
         f"pictures (16UC1 or 32FC1) with a message in it; found {shown or 'no topic'}; record the "
         "LiDAR's or the depth camera's topic, or name it with -o cloud=/topic or -o depth=/topic"
+        + "".join(f"; {note}" for note in recording.notes)
     )

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError, UnsupportedRecordingError
 from sensorfusion.formats.cursor import Cursor
+from sensorfusion.formats.mcap_beside import Beside, read_table
 from sensorfusion.formats.mcap_records import (
     DAMAGED,
+    LATE,
     MAGIC,
     MESSAGE_FIELDS_BYTES,
     OP_CHANNEL,
@@ -33,20 +35,18 @@ from sensorfusion.formats.mcap_records import (
     RECORD_HEAD,
     Chunk,
     Record,
+    message_places,
     records,
     unpack,
 )
+from sensorfusion.formats.mcap_salvage import whole_until
 
 _CHUNKS_KEPT: Final = 4
-_LATE: Final = "a time after the year 2262 or an offset of 2^63 bytes"
-_UNFINISHED: Final = (
-    "the recorder never finished the file, or it was cut short; copy it again, or give what "
-    "`mcap recover` saves of it"
-)
+_UNFINISHED: Final = "the file is damaged at its end; copy it again from where it was made"
 
 
 class McapFile:
-    """A finished MCAP file; every byte is accounted for when it opens, no message is read.
+    """An MCAP file, or as far as it is whole; every byte is accounted for when it opens.
 
     Parameters
     ----------
@@ -59,16 +59,21 @@ class McapFile:
     encodings : dict of str to str
         How the messages of a topic are serialized: "cdr", "ros1", "json" and others.
     places : dict of str to ndarray of int64, shape (N, 3)
-        Messages by topic, in the order in which they were written: number of the chunk (-1 for
-        none), offset of the record in the unpacked chunk or in the file, and when it was recorded,
-        nanoseconds.
+        Messages by topic, as they were written: number of the chunk (-1 for none), offset of the
+        record in the unpacked chunk or in the file, and when it was recorded, nanoseconds.
+    facts : dict of str to dict of str to str
+        What is said about a topic, by topic.
+    beside : Beside
+        What stands beside the messages.
+    note : str
+        What is missing of an unfinished file; empty for others.
 
     Raises
     ------
     SourceError
         If the file cannot be opened.
     CorruptRecordingError
-        If it is not a whole MCAP file.
+        If it is not an MCAP file, or a finished one that is damaged.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -76,6 +81,9 @@ class McapFile:
         self.types: dict[str, str] = {}
         self.encodings: dict[str, str] = {}
         self.places: dict[str, NDArray[np.int64]] = {}
+        self.facts: dict[str, dict[str, str]] = {}
+        self.beside = Beside()
+        self.note = ""
         self._lock = Lock()
         self._kept: dict[int, memoryview] = {}
         self._checked: set[int] = set()
@@ -171,14 +179,31 @@ class McapFile:
             if op == OP_CHUNK:
                 self._chunks.append(Chunk.read(record, self.path))
             elif op == OP_MESSAGE_INDEX:
-                self._read_message_index(record)
-                indexed.add(len(self._chunks) - 1)
+                number = len(self._chunks) - 1
+                channel, places = message_places(self._cursor(record), number)
+                self._found.setdefault(channel, []).append(places)
+                indexed.add(number)
             elif op == OP_STATISTICS:
                 stated = self._cursor(record).number("Q")
             else:
+                self.beside.take(record, self._data, self.path)
                 self._read_common(record, -1)
-        if op != OP_FOOTER:
+        if op != OP_FOOTER and not self.note:
             raise CorruptRecordingError(self.path, end, "no footer", "one", _UNFINISHED)
+        self._read_chunks(indexed)
+        self._name_topics()
+        found = sum(map(len, self.places.values()))
+        if stated not in (-1, found):
+            expected = f"{stated}, as the statistics say"
+            raise CorruptRecordingError(self.path, end, f"{found} messages", expected, DAMAGED)
+
+    def _read_chunks(self, indexed: set[int]) -> None:
+        """Read what stands in no index, as far as needed: messages, then channels."""
+        if self.note and self._chunks:
+            # Parts of the last chunk's index may never have been written.
+            indexed.discard(len(self._chunks) - 1)
+            for channel, found in self._found.items():
+                self._found[channel] = [p for p in found if len(p) and p[0, 0] in indexed]
         for number in set(range(len(self._chunks))) - indexed:
             self._read_chunk(number, with_messages=True)
         for number in range(len(self._chunks)):
@@ -186,22 +211,16 @@ class McapFile:
             if self._found.keys() | self._loose.keys() <= self._channels.keys():
                 break
             self._read_chunk(number, with_messages=False)
-        self._name_topics()
-        found = sum(map(len, self.places.values()))
-        if stated not in (-1, found):
-            expected = f"{stated}, as the statistics say"
-            raise CorruptRecordingError(self.path, end, f"{found} messages", expected, DAMAGED)
 
     def _end(self) -> int:
-        """Return where the magic at the end begins, once both are seen to be there."""
-        end = len(self._data) - len(MAGIC)
+        """Return where the records end: before the magic, or where a file without it is whole."""
         begin = bytes(self._data[: len(MAGIC)])
         if begin != MAGIC:
             raise CorruptRecordingError(self.path, 0, repr(begin), repr(MAGIC), "give an MCAP file")
-        last = bytes(self._data[end:])
-        if end < len(MAGIC) or last != MAGIC:
-            found = f"the end of the file in {last!r}"
-            raise CorruptRecordingError(self.path, max(0, end), found, repr(MAGIC), _UNFINISHED)
+        end = len(self._data) - len(MAGIC)
+        if end >= len(MAGIC) and bytes(self._data[end:]) == MAGIC:
+            return end
+        end, self.note = whole_until(self._data, self.path)
         return end
 
     def _read_common(self, record: Record, chunk: int) -> None:
@@ -214,27 +233,14 @@ class McapFile:
             self._schemas[number] = cursor.string()
         elif record.op == OP_CHANNEL:
             number, schema = cursor.read("H", 2)
-            self._channels[number] = (cursor.string(), cursor.string(), schema)
+            topic = cursor.string()
+            self._channels[number] = (topic, cursor.string(), schema)
+            self.facts[topic] = read_table(cursor)
         else:
             number, _, time_ns = (cursor.number(code) for code in "HIQ")
             if time_ns >> 63:
-                raise cursor.corrupt(_LATE, "an earlier one")
+                raise cursor.corrupt(LATE, "an earlier one")
             self._loose.setdefault(number, []).append((chunk, record.offset, time_ns))
-
-    def _read_message_index(self, record: Record) -> None:
-        cursor = self._cursor(record)
-        channel = cursor.number("H")
-        pairs = cursor.sequence()
-        if len(pairs) % 16 or not self._chunks:
-            text = f"a message index of {len(pairs)} bytes"
-            raise cursor.corrupt(text, "pairs of 16 bytes behind a chunk")
-        stored = np.frombuffer(pairs, "<u8").reshape(-1, 2)
-        if (stored >> 63).any():
-            raise cursor.corrupt(_LATE, "an earlier one, within the file")
-        places = np.empty((len(stored), 3), np.int64)
-        places[:, 0] = len(self._chunks) - 1
-        places[:, 1:] = stored[:, ::-1]
-        self._found.setdefault(channel, []).append(places)
 
     def _read_chunk(self, number: int, *, with_messages: bool) -> None:
         data = self._unpacked(number)

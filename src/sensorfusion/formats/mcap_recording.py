@@ -24,4 +24,6 @@ DTYPE: Final = "sensorfusion/dtype"
 """In the metadata of a depth channel: ``uint16`` or ``float32``, as the sensor gave it."""
 DEPTH_KIND: Final = "sensorfusion/depth_kind"
 """In the metadata of a depth channel: ``z`` or ``range``."""
+EXTRA: Final = "sensorfusion/extra"
+"""In the metadata of a channel of points: names and dtypes of its further fields, as JSON."""
 KINDS: Final = ("depth", "image", "points", "empty_beams", "imu")

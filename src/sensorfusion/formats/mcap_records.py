@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats.cursor import Cursor
 
@@ -32,6 +35,8 @@ OP_SUMMARY_OFFSET: Final = 0x0E
 OP_DATA_END: Final = 0x0F
 
 DAMAGED: Final = "the file is damaged; copy it again from where it was made"
+LATE: Final = "a time after the year 2262 or an offset of 2^63 bytes"
+"""Found where numbers do not fit in 63 bits."""
 _LARGEST_CHUNK_BYTES: Final = 1 << 30
 RECORD_HEAD: Final = struct.Struct("<BQ")
 """Kind and length of a record."""
@@ -132,6 +137,28 @@ def records(data: memoryview, start: int, end: int, path: Path, base: int) -> It
             raise CorruptRecordingError(path, base + start, found, expected, DAMAGED)
         yield Record(op, data[begin : begin + length], start, base)
         start = begin + length
+
+
+def message_places(cursor: Cursor, chunk: int) -> tuple[int, NDArray[np.int64]]:
+    """Return the channel of a message index, and number of the chunk, offset and time of each.
+
+    Raises
+    ------
+    CorruptRecordingError
+        If there is no chunk before it, or it does not hold pairs of times and offsets.
+    """
+    channel = cursor.number("H")
+    pairs = cursor.sequence()
+    if len(pairs) % 16 or chunk < 0:
+        text = f"a message index of {len(pairs)} bytes"
+        raise cursor.corrupt(text, "pairs of 16 bytes behind a chunk")
+    stored = np.frombuffer(pairs, "<u8").reshape(-1, 2)
+    if (stored >> 63).any():
+        raise cursor.corrupt(LATE, "an earlier one, within the file")
+    places = np.empty((len(stored), 3), np.int64)
+    places[:, 0] = chunk
+    places[:, 1:] = stored[:, ::-1]
+    return channel, places
 
 
 def unpack(stored: memoryview, chunk: Chunk, path: Path, needed: int) -> memoryview:

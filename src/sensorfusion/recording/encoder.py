@@ -1,5 +1,6 @@
 """Samples to messages: which topics a stream has, and what stands in their metadata."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,7 +86,9 @@ class SampleEncoder:
         name, time_ns = cloud.coordinate_system, sample.timestamp_ns
         if name not in self._rig.lidars:
             raise self._unknown(sample, name)
-        stream = self._stream(sample, "points", name, "/points")
+        fields = {field: values.dtype.str for field, values in cloud.extra.items()}
+        facts = {mcap_recording.EXTRA: json.dumps(fields)} if fields else None
+        stream = self._stream(sample, "points", name, "/points", facts)
         parts = encode_cloud(cloud, time_ns)
         yield Message(stream.base, POINT_CLOUD, time_ns, parts, stream.metadata)
         if cloud.empty_beams is not None:
