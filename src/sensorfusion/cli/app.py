@@ -34,6 +34,7 @@ The first Ctrl-C ends early, with whole files of what was seen until then; the s
 _COMMANDS = {
     "reconstruct": ("reconstruct:reconstruct", "Turn a recording into a mesh." + _INTERRUPTION),
     "depth": ("depth:depth", "Write a recording's depth maps in metres." + _INTERRUPTION),
+    "record": ("record:record", "Record a camera, or a recording anew." + _INTERRUPTION),
     "info": ("info:info", "Say what a recording holds."),
     "evaluate": (
         "evaluate:app",
