@@ -266,15 +266,17 @@ def test_a_triangle_is_drawn_at_the_pixels_whose_centres_it_holds():
         vertices[:, _mesh_kernels.U] = rng.uniform(-5, 45, 3)
         vertices[:, _mesh_kernels.V] = rng.uniform(-5, 35, 3)
         vertices[:, _mesh_kernels.W] = rng.uniform(0.1, 1.0, 3)
-        layer = np.zeros((30, 40))
+        layer = np.zeros((30, 40), np.int64)
         corners = np.array([[0, 1, 2]], np.int32)
-        _mesh_draw_kernels.draw_triangles(vertices, corners, np.zeros(3, np.float32), 0.0, layer)
+        noise = np.zeros(3, np.float32)
+        for band in ([0, 13], [13, 30]):
+            _mesh_draw_kernels.draw_triangles(vertices, corners, noise, 0.0, np.array(band), layer)
         expected = drawn(vertices[:, :3].astype(np.float64))
-        units = np.floor(layer) / _mesh_draw_kernels.UNIT
+        inverse_depth = (layer >> 32).astype(np.int32).view(np.float32)
         # Centres on the rim itself may fall to either side.
-        assert ((units > 0) != (expected > 0)).sum() <= 2
-        both = (units > 0) & (expected > 0)
-        np.testing.assert_allclose(units[both], expected[both], rtol=1e-3)
+        assert ((inverse_depth > 0) != (expected > 0)).sum() <= 2
+        both = (inverse_depth > 0) & (expected > 0)
+        np.testing.assert_allclose(inverse_depth[both], expected[both], rtol=1e-3)
 
 
 def drawn(corners):

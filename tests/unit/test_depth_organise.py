@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorfusion.depth import _range_kernels
+from sensorfusion.depth import _ring_kernels
 from sensorfusion.depth.organise import organise
 from sensorfusion.errors import SourceError
 from sensorfusion.lidar import Lidar
@@ -189,7 +189,7 @@ def test_the_fast_azimuth_is_the_arc_tangent():
     points = np.random.default_rng(4).normal(size=(1000, 3)).astype(np.float32)
     points[:4, :2] = [[1, 0], [0, 1], [-1, 0], [0, -1]]
     azimuth = np.empty(1000, np.float32)
-    _range_kernels.azimuths(points, azimuth)
+    _ring_kernels.azimuths(points.reshape(-1), azimuth)
     off = azimuth - np.arctan2(points[:, 1], points[:, 0])
     assert np.abs((off + np.pi) % (2 * np.pi) - np.pi).max() < 2e-5
 

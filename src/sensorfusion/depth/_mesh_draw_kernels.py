@@ -30,10 +30,6 @@ F32 = np.float32
 MEASURED = np.uint8(Origin.MEASURED)
 FILLED, OCCLUDED = np.uint8(Origin.FILLED), np.uint8(Origin.OCCLUDED)
 
-UNIT = 2.0**30
-"""Of inverse depth, for 1 / m: a pixel of a layer is a whole number of them, and its relative
-standard deviation stands behind the point. So the nearest wins, and of equals the least certain."""
-
 # A triangle's pixels reach this far over its rim, so that rounding leaves no crack between two.
 _RIM, _FAR_RIM = F32(1e-4), F32(1 + 3e-4)
 _FLAT = F32(1e-6)
@@ -42,51 +38,82 @@ _LEFT, _RIGHT = F32(-1e6), F32(1e6)
 # What lies farther behind a surface than this is hidden by it.
 _HIDDEN, _HIDDEN_M = F32(1.05), F32(0.1)
 _MOST = F32(0.99)
+_LEVEL = F32(1e-12)
+_HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 _STEEPEST2 = F32(400)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
+@njit(inline="always", **_OPTIONS)
+def _packed(w: float, part: float) -> int:
+    """Return inverse depth and relative standard deviation as one number.
+
+    Positive floats are in the order of their bits: the nearest is the largest, and of equals the
+    least certain.
+    """
+    return (np.int64(F32(w).view(np.int32)) << _HALF) | np.int64(F32(part).view(np.int32))
+
+
+@njit(inline="always", **_OPTIONS)
+def _first(key: int) -> float:
+    """Return the inverse depth of a packed number."""
+    return np.int32(key >> _HALF).view(np.float32)
+
+
+@njit(inline="always", **_OPTIONS)
+def _second(key: int) -> float:
+    """Return the relative standard deviation of a packed number."""
+    return np.int32(key & _LOW).view(np.float32)
+
+
 @njit(**_OPTIONS)
 def draw_triangles(
-    vertices: Array, triangles: Array, weights: Array, turn_px: float, layer: Array
+    vertices: Array, triangles: Array, weights: Array, turn_px: float, band: Array, layer: Array
 ) -> None:
     """Draw triangles at the pixel centres that they hold, rim included; the nearest surface wins.
 
-    ``layer`` float64 (H, W): inverse depth and uncertainty in one number (:data:`UNIT`), so that
-    a pixel is one comparison and one store, without a branch: half the triangles' pixels lie
-    outside, and no processor guesses which. 1 / z is linear over the picture of a plane.
-    ``turn_px`` is that of a panorama, else 0.
+    ``layer`` int64 (H, W): inverse depth and uncertainty in one number, 0 where there is none, so
+    that a pixel is one comparison and one store. ``band`` int64 (2,): the first of its rows that
+    are drawn, and the one after the last. 1 / z is linear over the picture of a plane. Triangles
+    are a few pixels wide and higher than that: the rows of each column follow from three
+    divisions, and no pixel is asked whether it is inside. ``turn_px`` is that of a panorama, else
+    0.
     """
     turn = F32(turn_px)
-    height, width = layer.shape
+    width = layer.shape[1]
+    first_row, last_row = F32(band[0]), F32(band[1] - 1)
+    flat = layer.reshape(-1)
     for n in range(triangles.shape[0]):
         a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
-        au, av, wa = vertices[a, U], vertices[a, V], vertices[a, W]
-        bu, bv = vertices[b, U] - au, vertices[b, V] - av
-        cu, cv = vertices[c, U] - au, vertices[c, V] - av
+        av, bv, cv = vertices[a, V], vertices[b, V], vertices[c, V]
+        bv, cv = bv - av, cv - av
+        top, bottom = av + min(F32(0), bv, cv), av + max(F32(0), bv, cv)
+        # Written so that NaN, beyond the lens, is outside, too.
+        if not (top < last_row + F32(1) and bottom > first_row - F32(1)):
+            continue
+        au, wa = vertices[a, U], vertices[a, W]
+        bu, cu = vertices[b, U] - au, vertices[c, U] - au
         if turn > F32(0):
             bu -= turn * np.rint(bu / turn)
             cu -= turn * np.rint(cu / turn)
         area = bu * cv - bv * cu
         left, right = au + min(F32(0), bu, cu), au + max(F32(0), bu, cu)
-        top, bottom = av + min(F32(0), bv, cv), av + max(F32(0), bv, cv)
         outside = (right < F32(0)) | (left > F32(width - 1)) if turn == F32(0) else False
-        # Written so that NaN, beyond the lens, is outside, too.
-        if outside or not (
-            abs(area) > _FLAT
-            and left > _LEFT
-            and right < _RIGHT
-            and top < F32(height)
-            and bottom > F32(-1)
-        ):
+        if outside or not (abs(area) > _FLAT and left > _LEFT and right < _RIGHT):
             continue
         per_area = F32(1) / area
         su, sv, tu, tv = cv * per_area, -cu * per_area, -bv * per_area, bu * per_area
         wb, wc = vertices[b, W] - wa, vertices[c, W] - wa
         wu, wv = su * wb + tu * wc, sv * wb + tv * wc
-        part = np.float64(min(_uncertainty(vertices, a, b, c, weights), _MOST))
-        first_row = int(max(np.ceil(top - _RIM), F32(0)))
-        end_row = int(min(bottom + _RIM, F32(height - 1))) + 1
+        part = np.int64(F32(min(_uncertainty(vertices, a, b, c, weights), _MOST)).view(np.int32))
+        # The weights of the corners are s, t and 1 - s - t; where each is 0 at u = 0, and how
+        # that moves with u.
+        zv = -(sv + tv)
+        s_per, t_per, z_per = _per(sv), _per(tv), _per(zv)
+        s_at, s_by = -_RIM * s_per, -su * s_per
+        t_at, t_by = -_RIM * t_per, -tu * t_per
+        z_at, z_by = -_FAR_RIM * z_per, (su + tu) * z_per
+        top, bottom = max(top, first_row) - av - _RIM, min(bottom, last_row) - av + _RIM
         # Across a panorama's seam a triangle is drawn on both sides of the picture.
         both = turn > F32(0) and (left < F32(0) or right > F32(width - 1))
         for side in range(2 if both else 1):
@@ -94,17 +121,35 @@ def draw_triangles(
                 shift = turn if left < F32(0) else -turn
                 au, left, right = au + shift, left + shift, right + shift
             first, end = max(int(np.ceil(left - _RIM)), 0), min(int(right + _RIM) + 1, width)
-            for i in range(first_row, end_row):
-                line = layer[i]
-                v, u = F32(i) - av, F32(first) - au
-                s_row, t_row, w_row = v * sv + _RIM, v * tv + _RIM, wa + v * wv
-                for j in range(first, end):
-                    s, t = s_row + u * su, t_row + u * tu
-                    key = np.floor(np.float64(w_row + u * wu) * UNIT) + part
-                    before = line[j]
-                    inside = (s >= F32(0)) & (t >= F32(0)) & (s + t <= _FAR_RIM) & (key > before)
-                    line[j] = key if inside else before
-                    u += F32(1)
+            for j in range(first, end):
+                u = F32(j) - au
+                s, t, z = s_at + s_by * u, t_at + t_by * u, z_at + z_by * u
+                low = max(
+                    top,
+                    s if sv > F32(0) else top,
+                    t if tv > F32(0) else top,
+                    z if zv > F32(0) else top,
+                )
+                high = min(
+                    bottom,
+                    bottom if sv > F32(0) else s,
+                    bottom if tv > F32(0) else t,
+                    bottom if zv > F32(0) else z,
+                )
+                start, stop = np.int64(np.ceil(low + av)), np.int64(np.floor(high + av))
+                w = wa + wu * u
+                at = start * width + j
+                for i in range(start, stop + 1):
+                    near = F32(w + wv * (F32(i) - av))
+                    key = (np.int64(near.view(np.int32)) << _HALF) | part
+                    flat[at] = max(flat[at], key)
+                    at += width
+
+
+@njit(inline="always", **_OPTIONS)
+def _per(slope: float) -> float:
+    """Return 1 / slope; of hardly any slope a number that is large, not infinite."""
+    return F32(1) / (slope if abs(slope) > _LEVEL else (_LEVEL if slope > F32(0) else -_LEVEL))
 
 
 @njit(**_OPTIONS)
@@ -138,7 +183,9 @@ def _uncertainty(vertices: Array, a: int, b: int, c: int, weights: Array) -> flo
 
 
 @njit(**_OPTIONS)
-def hide_rims(vertices: Array, rim: Array, view: Array, steps: Array, layer: Array) -> None:
+def hide_rims(
+    vertices: Array, rim: Array, view: Array, steps: Array, band: Array, layer: Array
+) -> None:
     """Take away what the surface may hide beyond its last beams: it reaches up to the next ones.
 
     ``view`` float32 (16,): the matrix to the camera, row by row, and fx, fy, cx, cy. ``steps``
@@ -146,7 +193,7 @@ def hide_rims(vertices: Array, rim: Array, view: Array, steps: Array, layer: Arr
     :func:`draw_triangles`: what lies behind becomes minus the inverse depth of what may hide it.
     """
     fx, fy, cx, cy = view[12], view[13], view[14], view[15]
-    height, width = layer.shape
+    width = layer.shape[1]
     for n in range(rim.shape[0]):
         u, v, w = vertices[n, U], vertices[n, V], vertices[n, W]
         if rim[n] == 0 or not (u > _LEFT and v > _LEFT and u < _RIGHT and v < _RIGHT):
@@ -166,55 +213,88 @@ def hide_rims(vertices: Array, rim: Array, view: Array, steps: Array, layer: Arr
             fx * w * (abs(across_a) + abs(across_b)),
             fy * w * (abs(down_a) + abs(down_b)),
         )
-        threshold, hiding = UNIT * w / (_HIDDEN + _HIDDEN_M * w), -UNIT * w
-        first_row, first = max(int(np.ceil(v - half_v)), 0), max(int(np.ceil(u - half_u)), 0)
-        for i in range(first_row, min(int(np.floor(v + half_v)) + 1, height)):
+        threshold, hiding = _packed(w / (_HIDDEN + _HIDDEN_M * w), F32(0)), -_packed(w, F32(0))
+        first_row, first = max(int(np.ceil(v - half_v)), band[0]), max(int(np.ceil(u - half_u)), 0)
+        for i in range(first_row, min(int(np.floor(v + half_v)) + 1, band[1])):
             for j in range(first, min(int(np.floor(u + half_u)) + 1, width)):
                 before = layer[i, j]
                 layer[i, j] = min(before, hiding) if before < threshold else before
 
 
 @njit(**_OPTIONS)
-def draw_points(vertices: Array, layer: Array, origin: Array) -> None:
+def draw_points(vertices: Array, band: Array, layer: Array, origin: Array) -> None:
     """Say where a point was measured, and draw those that stand before the surface or without one.
 
     On a surface the pixel keeps its depth: it is that of the pixel's centre, which on slanted
     ground is not the point's. ``layer`` as of :func:`hide_rims`; ``origin`` uint8 (H, W).
     """
     half = F32(0.5)
-    bottom, right = F32(layer.shape[0]), F32(layer.shape[1])
+    top, bottom, right = F32(band[0]), F32(band[1]), F32(layer.shape[1])
     for n in range(vertices.shape[0]):
         u, v, w = vertices[n, U] + half, vertices[n, V] + half, vertices[n, W]
-        if not (u >= F32(0) and v >= F32(0) and u < right and v < bottom and w > F32(0)):
+        if not (v >= top and v < bottom and u >= F32(0) and u < right and w > F32(0)):
             continue
         i, j = np.int64(v), np.int64(u)
         before = layer[i, j]
-        nearest = F32(abs(before) * (1 / UNIT))
+        nearest = _first(abs(before))
         if w * (_HIDDEN + _HIDDEN_M * nearest) < nearest:
             # Behind a surface, or behind where one may be.
-            origin[i, j] = OCCLUDED if before < 0.0 else origin[i, j]
+            origin[i, j] = OCCLUDED if before < 0 else origin[i, j]
             continue
         origin[i, j] = MEASURED
-        noise, units = np.float64(min(vertices[n, NOISE], _MOST)), np.floor(before)
-        if before <= 0.0 or nearest * (_HIDDEN + _HIDDEN_M * w) < w:
-            layer[i, j] = np.floor(UNIT * w) + noise
+        noise = min(vertices[n, NOISE], _MOST)
+        if before <= 0 or nearest * (_HIDDEN + _HIDDEN_M * w) < w:
+            layer[i, j] = _packed(w, noise)
         else:
             # Between points noise averages out, at a point it does not.
-            layer[i, j] = units + max(before - units, noise)
+            layer[i, j] = _packed(nearest, max(_second(before), noise))
 
 
 @njit(**_OPTIONS)
-def finish(layer: Array, metres: Array, sigma_m: Array, origin: Array) -> None:
+def finish(band: Array, layer: Array, metres: Array, sigma_m: Array, origin: Array) -> None:
     """Write depth and its standard deviation in metres, and FILLED where no point fell."""
-    for i in range(layer.shape[0]):
+    first_bits, second_bits = metres.view(np.int32), sigma_m.view(np.int32)
+    for i in range(band[0], band[1]):
         # Slices, in loops that mix no sizes of numbers: else LLVM does not vectorise them.
         keys, depths, deviations, origins = layer[i], metres[i], sigma_m[i], origin[i]
+        ahead, behind = first_bits[i], second_bits[i]
         for j in range(layer.shape[1]):
-            units = np.floor(keys[j])
-            depths[j], deviations[j] = F32(units), F32(keys[j] - units)
+            ahead[j] = np.int32(keys[j] >> _HALF)
+            behind[j] = np.int32(keys[j])
         for j in range(layer.shape[1]):
-            z = F32(UNIT) / depths[j] if depths[j] > F32(0) else F32(0)
-            depths[j], deviations[j] = z, z * deviations[j]
+            # Bits of what may be hidden are those of a number below zero, or of none.
+            w = depths[j]
+            seen = w > F32(0)
+            z = F32(1) / w
+            depths[j] = z if seen else F32(0)
+            deviations[j] = z * deviations[j] if seen else F32(0)
         for j in range(layer.shape[1]):
             filled = (depths[j] > F32(0)) & (origins[j] != MEASURED)
             origins[j] = FILLED if filled else origins[j]
+
+
+@njit(**_OPTIONS)
+def draw(
+    vertices: Array,
+    triangles: Array,
+    rim: Array,
+    weights: Array,
+    view: Array,
+    steps: Array,
+    turn_px: float,
+    band: Array,
+    layer: Array,
+    metres: Array,
+    sigma_m: Array,
+    origin: Array,
+) -> None:
+    """Draw all into the rows of a band; see the functions above.
+
+    Bands do not touch each other's rows, so that threads may share a picture.
+    """
+    layer[band[0] : band[1]] = 0
+    draw_triangles(vertices, triangles, weights, turn_px, band, layer)
+    if turn_px == 0.0:
+        hide_rims(vertices, rim, view, steps, band, layer)
+    draw_points(vertices, band, layer, origin)
+    finish(band, layer, metres, sigma_m, origin)

@@ -81,6 +81,45 @@ def project(flat: Array, stride: int, model: int, view: Array, depth: Array, row
 
 
 @njit(**_OPTIONS)
+def number_in_box(flat: Array, view: Array, numbers: Array) -> int:
+    """Write the rows of the points in the box of rays of ``view``; return how many there are.
+
+    ``flat`` float32 (N * 3,); ``numbers`` int32 (N + 8,), of which the first are written.
+    """
+    count, found = flat.shape[0] // 3, np.int64(0)
+    points = np.empty((3, _BLOCK), np.float32)
+    marks = np.zeros(_BLOCK, np.uint8)
+    words = marks.view(np.uint64)
+    for start in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - start)
+        if size < _BLOCK:
+            marks[:] = 0
+        _mark(flat[start * 3 : (start + size) * 3], PINHOLE, view, points, marks)
+        for w in range(words.shape[0]):
+            word = words[w]
+            if word == np.uint64(0):
+                continue
+            for k in range(8):
+                numbers[found] = start + 8 * w + k
+                found += np.int64((word >> np.uint64(8 * k)) & np.uint64(1))
+    return found
+
+
+@njit(**_OPTIONS)
+def find_pixels(flat: Array, model: int, view: Array, size: tuple[int, int], pixels: Array) -> None:
+    """Write the flat pixel that shows each point, -1 for none.
+
+    ``flat`` float32 (N * 3,); ``size``: height and width; ``pixels`` int32 (N,).
+    """
+    count = flat.shape[0] // 3
+    points, marks = np.empty((3, count), np.float32), np.empty(count, np.uint8)
+    _mark(flat, model, view, points, marks)
+    _to_pixels(points, count, model, view, size[0], size[1], pixels)
+    for n in range(count):
+        pixels[n] = pixels[n] if marks[n] else np.int32(-1)
+
+
+@njit(**_OPTIONS)
 def _drop_fourth(block: Array, triples: Array, fourth: Array) -> None:
     """Move x y z of rows of four together.
 

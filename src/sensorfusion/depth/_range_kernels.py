@@ -1,4 +1,4 @@
-"""Numba kernels that sort a scan into rings and firings; float32, without the GIL, one thread."""
+"""Numba kernels that lay a scan out in rings and firings; float32, without the GIL, one thread."""
 
 from typing import Any
 
@@ -6,96 +6,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sensorfusion.depth._ring_kernels import BACK
 from sensorfusion.range_image import UNSEEN
 
 Array = NDArray[Any]
 F32 = np.float32
 EMPTY = np.int32(UNSEEN)
 
-PI, HALF_PI, TURN = F32(np.pi), F32(np.pi / 2), F32(2 * np.pi)
-_TINY = F32(1e-30)
-# Motion compensation moves points near the seam by as much to its other side.
-_JITTER = F32(np.radians(3.0))
-# A ring that steps back by more than this has ended before it was full.
-_BACK = F32(np.radians(20.0))
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
-
-
-@njit(**_OPTIONS)
-def azimuths(points: Array, out: Array) -> None:
-    """Write atan2(y, x) of ``points`` float32 (N, 3) to ``out`` float32 (N,), within 1e-5 rad.
-
-    The polynomial is formula 4.4.49 of Abramowitz and Stegun, "Handbook of mathematical
-    functions", 1964; without branches, so that the loop is vectorised.
-    """
-    for n in range(points.shape[0]):
-        x, y = points[n, 0], points[n, 1]
-        ax, ay = abs(x), abs(y)
-        steep = ay > ax
-        large, small = (ay, ax) if steep else (ax, ay)
-        a = small / (large + _TINY)
-        s = a * a
-        angle = a * (
-            F32(0.9998660)
-            + s
-            * (F32(-0.3302995) + s * (F32(0.1801410) + s * (F32(-0.0851330) + s * F32(0.0208351))))
-        )
-        angle = HALF_PI - angle if steep else angle
-        angle = PI - angle if x < F32(0) else angle
-        out[n] = -angle if y < F32(0) else angle
-
-
-@njit(**_OPTIONS)
-def positions(azimuth: Array, seam_rad: float, sign: float, out: Array) -> None:
-    """Write the angle of each azimuth past the seam, 0 to 2 pi, turning with ``sign``."""
-    seam, way = F32(seam_rad), F32(sign)
-    for n in range(azimuth.shape[0]):
-        turned = (azimuth[n] - seam) * way
-        turned = turned + TURN if turned < F32(0) else turned
-        turned = turned - TURN if turned >= TURN else turned
-        out[n] = turned + TURN if turned < F32(0) else turned
-
-
-@njit(**_OPTIONS)
-def split_rings(position: Array, ring: Array) -> int:
-    """Return how many rings there are in points that are stored ring by ring, and number them.
-
-    ``position`` float32 (N,) as of :func:`positions`. ``ring`` uint16 (N,) is written.
-    """
-    current, farthest = 0, F32(0)
-    for n in range(position.shape[0]):
-        at = position[n]
-        behind = farthest - at
-        if behind > _BACK:
-            current += 1
-            farthest = at
-        elif not (farthest < _JITTER and at > TURN - _JITTER):
-            farthest = max(farthest, at)
-        ring[n] = np.uint16(min(current, 65535))
-    return current + 1
-
-
-@njit(**_OPTIONS)
-def ring_sums(points: Array, ring: Array, sums: Array) -> None:
-    """Add up, for each ring, the points, their z and their distance from the z axis.
-
-    ``sums`` float64 (rings, 3), zero before.
-    """
-    start = 0
-    while start < points.shape[0]:
-        row = ring[start]
-        end = start
-        # Sums of a ring's run stand in registers: adding in memory waits for the store before.
-        height, level = F32(0), F32(0)
-        while end < points.shape[0] and ring[end] == row:
-            x, y = points[end, 0], points[end, 1]
-            height += points[end, 2]
-            level += np.sqrt(x * x + y * y)
-            end += 1
-        sums[row, 0] += end - start
-        sums[row, 1] += height
-        sums[row, 2] += level
-        start = end
 
 
 @njit(**_OPTIONS)
@@ -114,11 +32,12 @@ def order_by_row(row: Array, starts: Array, order: Array) -> None:
 def sort_rows(position: Array, starts: Array, order: Array) -> bool:
     """Sort the points of each row by position; give up, and say so, where that takes long.
 
-    By insertion: rings come sorted but for jitter.
+    By insertion: rings come sorted but for jitter, and for a seam that lies in the middle.
     """
     budget = 4 * order.shape[0] + 100_000
     for r in range(starts.shape[0] - 1):
         first = starts[r]
+        _turn_to_seam(position, order[first : starts[r + 1]])
         for k in range(first + 1, starts[r + 1]):
             held = order[k]
             at = position[held]
@@ -131,6 +50,22 @@ def sort_rows(position: Array, starts: Array, order: Array) -> bool:
             if budget < 0:
                 return False
     return True
+
+
+@njit(**_OPTIONS)
+def _turn_to_seam(position: Array, order: Array) -> None:
+    """Let a row begin after its one large step back."""
+    seam, worst = 0, BACK
+    for k in range(1, order.shape[0]):
+        back = position[order[k - 1]] - position[order[k]]
+        if back > worst:
+            seam, worst = k, back
+    if seam:
+        start = order[:seam].copy()
+        end = order.shape[0] - seam
+        for k in range(end):
+            order[k] = order[seam + k]
+        order[end:] = start
 
 
 @njit(**_OPTIONS)
@@ -163,20 +98,23 @@ def assign_columns(
 
 @njit(**_OPTIONS)
 def place(
-    points: Array, ring: Array, row_of_ring: Array, column: Array, index: Array, range_m: Array
+    flat: Array, rows: Array, row: Array, column: Array, index: Array, range_m: Array
 ) -> None:
-    """Write each point's number and range to its cell; of several points the nearest stays.
+    """Write points' numbers and ranges to their cells; of several points the nearest stays.
 
-    ``index`` int32 and ``range_m`` float32, both (rows, columns), are written whole.
+    ``flat`` float32 (N * 3,); ``rows`` int32 (K,): the points that are placed, at ``row`` and
+    ``column`` int32 (K,). ``index`` int32 and ``range_m`` float32, both (rows, columns), are
+    written whole.
     """
     index[:] = EMPTY
     range_m[:] = F32(0)
-    for n in range(points.shape[0]):
-        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+    for k in range(rows.shape[0]):
+        n = rows[k]
+        x, y, z = flat[3 * n], flat[3 * n + 1], flat[3 * n + 2]
         length = np.sqrt(x * x + y * y + z * z)
-        i, j = row_of_ring[ring[n]], column[n]
+        i, j = row[k], column[k]
         if index[i, j] < 0 or length < range_m[i, j]:
-            index[i, j] = np.int32(n)
+            index[i, j] = n
             range_m[i, j] = length
 
 

@@ -17,7 +17,7 @@ from sensorfusion.depth.deskew import deskew_along
 from sensorfusion.depth.filters import limit_range
 from sensorfusion.depth.footprint import with_footprint
 from sensorfusion.depth.guided import complete_guided
-from sensorfusion.depth.mesh_completion import complete_mesh
+from sensorfusion.depth.mesh_completion import complete_mesh, points_in_view
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.organise import organise
 from sensorfusion.depth.projection import project_cloud
@@ -147,7 +147,8 @@ class IntoCamera:
         sparse = with_footprint(sparse, spacing)
         if self._completion == "mesh":
             completion: Completion = "mesh"
-            depth = complete_mesh(organise(cloud, lidar), camera, T_camera_lidar, lidar)
+            image = organise(cloud, lidar, points_in_view(cloud, camera, T_camera_lidar))
+            depth = complete_mesh(image, camera, T_camera_lidar, lidar)
             depth = limit_range(depth, near_m, far_m)
             if self._camera is None:
                 depth = _with_measured(depth, sparse)

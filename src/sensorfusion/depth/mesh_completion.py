@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels, _range_kernels, _view_kernels
 from sensorfusion.depth.align import view_of
-from sensorfusion.depth.projection import NEAR_M, project_cloud, view_of_cloud
-from sensorfusion.depth_map import DepthMap, Origin
+from sensorfusion.depth.projection import NEAR_M, looked_at, rows_in_box, view_of_cloud
+from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
@@ -69,6 +69,25 @@ class _Vertices:
     steps: NDArray[np.float32]
 
 
+def points_in_view(
+    cloud: PointCloud, camera: Camera, T_camera_lidar: RigidTransform
+) -> NDArray[np.int32] | None:
+    """Return the points that matter for what a camera sees of the surface between them.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+    camera : Camera
+    T_camera_lidar : RigidTransform
+
+    Returns
+    -------
+    ndarray of int32, shape (K,), or None
+        Rows of the cloud, rising, for :func:`sensorfusion.depth.organise.organise`; None for all.
+    """
+    return rows_in_box(cloud, camera, T_camera_lidar, _RIM)
+
+
 def complete_mesh(
     range_image: RangeImage, camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
 ) -> DepthMap:
@@ -117,34 +136,31 @@ def complete_mesh(
             f"{camera.name!r}; expected T_{camera.name}_{source}"
         )
         raise CoordinateSystemMismatchError(msg)
-    origin = _origin(range_image.cloud, camera, T_camera_lidar, lidar)
-    layer = _SCRATCH.array("layer", origin.shape, np.float64)
-    layer.fill(0)
+    origin = looked_at(range_image.cloud, camera, T_camera_lidar, lidar)
     vertices = _vertices(range_image, camera, T_camera_lidar, lidar)
     triangles, rim = _triangles(vertices)
-    table = vertices.table
+    layer = _SCRATCH.array("layer", origin.shape, np.int64)
+    metres, sigma_m = np.empty(layer.shape, np.float32), np.empty(layer.shape, np.float32)
     turn_px = 2 * np.pi * camera.fx if camera.is_spherical else 0.0
     weights = np.array([_NOISE, _DEVIATION, lidar.beam_width_rad], np.float32)
-    _mesh_draw_kernels.draw_triangles(table, triangles, weights, turn_px, layer)
-    if not camera.is_spherical:
-        lens = (camera.fx, camera.fy, camera.cx, camera.cy)
-        view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
-        _mesh_draw_kernels.hide_rims(table, rim, view, vertices.steps * _REACH, layer)
-    _mesh_draw_kernels.draw_points(table, layer, origin)
-    metres, sigma_m = np.empty(layer.shape, np.float32), np.empty(layer.shape, np.float32)
-    _mesh_draw_kernels.finish(layer, metres, sigma_m, origin)
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+    view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
+    scene = (vertices.table, triangles, rim, weights, view, vertices.steps * _REACH, turn_px)
+    middle = _middle_row(vertices.table, camera)
+    bands = np.array([[0, middle], [middle, camera.height]])
+    target = (layer, metres, sigma_m, origin)
+    upper = threading.Thread(target=_mesh_draw_kernels.draw, args=(*scene, bands[0], *target))
+    upper.start()
+    _mesh_draw_kernels.draw(*scene, bands[1], *target)
+    upper.join()
     return DepthMap(metres, camera, range_image.cloud.timestamp_ns, sigma_m, origin)
 
 
-def _origin(
-    cloud: PointCloud, camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
-) -> NDArray[np.uint8]:
-    """Return NO_RETURN where beams of the scan found nothing, elsewhere UNSEEN; uint8 (H, W)."""
-    beams = cloud.empty_beams
-    if beams is None or not len(beams):
-        return np.full((camera.height, camera.width), Origin.UNSEEN, np.uint8)
-    alone = PointCloud(cloud.points[:0], cloud.coordinate_system, empty_beams=beams)
-    return project_cloud(alone, camera, T_camera_lidar, lidar).depth.origins()
+def _middle_row(table: NDArray[np.float32], camera: Camera) -> int:
+    """Return the row of a picture that has half of the points above it."""
+    rows = table[::_EVERY, 1]
+    rows = rows[(rows >= 0) & (rows < camera.height)]
+    return int(np.median(rows)) if rows.size else camera.height // 2
 
 
 def _triangles(vertices: _Vertices) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.depth import _range_kernels
+from sensorfusion.depth import _range_kernels, _ring_kernels
 from sensorfusion.depth.rings import SAMPLE, find_rings, ring_slopes, turning_sign
 from sensorfusion.errors import SourceError
 from sensorfusion.lidar import Lidar
@@ -34,7 +34,9 @@ class _Sweep:
     wraps: bool
 
 
-def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
+def organise(
+    cloud: PointCloud, lidar: Lidar, chosen: NDArray[np.int32] | None = None
+) -> RangeImage:
     """Return a scan as an image of rings and firings.
 
     Rows are rings from the highest down. Rings and columns are taken from the cloud where it
@@ -53,6 +55,9 @@ def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
         In the LiDAR's own coordinate system, z up.
     lidar : Lidar
         ``columns`` and ``elevation_rad`` are used where they are known.
+    chosen : ndarray of int32, shape (K,), optional
+        Rows of the points to lay out, rising; None for all. The image then has the columns from
+        the first to the last of them. The rings are those of the whole scan all the same.
 
     Returns
     -------
@@ -63,34 +68,40 @@ def organise(cloud: PointCloud, lidar: Lidar) -> RangeImage:
     SourceError
         If no rings can be found, or rings and columns are numbered beyond all measure.
     """
-    if not len(cloud):
+    rows = np.arange(len(cloud), dtype=np.int32) if chosen is None else chosen
+    if not len(rows):
         shape = (lidar.rings, lidar.columns)
         return RangeImage(
             cloud, np.full(shape, UNSEEN, np.int32), np.zeros(shape, np.float32), True
         )
+    flat = np.ascontiguousarray(cloud.points).reshape(-1)
     azimuth_rad = np.empty(len(cloud), np.float32)
-    _range_kernels.azimuths(cloud.points, azimuth_rad)
-    ring, seam_rad = cloud.ring, None
+    _ring_kernels.azimuths(flat, azimuth_rad)
+    ring, seam_rad, slopes = cloud.ring, None, None
     if ring is None:
-        ring, seam_rad = find_rings(cloud, azimuth_rad)
-    row_of_ring, slopes = _rows(cloud, ring, lidar)
-    rows = len(slopes)
+        ring, seam_rad, slopes = find_rings(cloud, azimuth_rad)
+    row_of_ring, slopes = _rows(cloud, ring, slopes, lidar)
     _check_rings(cloud, slopes[row_of_ring[ring[::_EVERY]]])
+    row = row_of_ring[ring[rows]]
+    some_rad = azimuth_rad[rows]
     if cloud.column is not None:
-        sweep = _given_sweep(cloud.column, lidar, azimuth_rad)
+        sweep = _given_sweep(cloud.column, lidar, rows, some_rad)
     else:
-        sweep = _found_sweep(row_of_ring[ring], rows, azimuth_rad, seam_rad, lidar)
-    _check_size(cloud, rows, sweep.columns)
-    index = np.empty((rows, sweep.columns), np.int32)
+        sweep = _found_sweep(row, len(slopes), some_rad, seam_rad, lidar)
+    _check_size(cloud, len(slopes), sweep.columns)
+    index = np.empty((len(slopes), sweep.columns), np.int32)
     range_m = np.empty(index.shape, np.float32)
-    _range_kernels.place(cloud.points, ring, row_of_ring, sweep.column, index, range_m)
+    _range_kernels.place(flat, rows, row, sweep.column, index, range_m)
     if cloud.empty_beams is not None and len(cloud.empty_beams):
         _mark_no_return(cloud, cloud.empty_beams, index, azimuth_rad, slopes)
     return RangeImage(cloud, index, range_m, sweep.wraps)
 
 
 def _rows(
-    cloud: PointCloud, ring: NDArray[np.uint16], lidar: Lidar
+    cloud: PointCloud,
+    ring: NDArray[np.uint16],
+    slopes: NDArray[np.float64] | None,
+    lidar: Lidar,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the row of each ring, -1 for none, and the tangent of each row's elevation."""
     count = int(ring.max()) + 1
@@ -98,7 +109,7 @@ def _rows(
         slopes = np.tan(np.array(lidar.elevation_rad))
         rings = np.argsort(-slopes, kind="stable")
     else:
-        slopes = ring_slopes(cloud.points, ring, count)
+        slopes = ring_slopes(cloud.points, ring, count) if slopes is None else slopes
         rings = np.flatnonzero(np.isfinite(slopes))
         rising = np.diff(slopes[rings]) > 0
         # Numbers in order of height say more than heights from a few near points do.
@@ -113,13 +124,21 @@ def _rows(
 
 
 def _given_sweep(
-    column: NDArray[np.int32], lidar: Lidar, azimuth_rad: NDArray[np.float32]
+    column: NDArray[np.int32],
+    lidar: Lidar,
+    rows: NDArray[np.int32],
+    azimuth_rad: NDArray[np.float32],
 ) -> _Sweep:
-    if int(column.min()) < 0:
-        msg = f"LiDAR {lidar.name!r}: a point of column {column.min()}; columns count from 0"
+    least = int(column.min())
+    if least < 0:
+        msg = f"LiDAR {lidar.name!r}: a point of column {least}; columns count from 0"
         raise SourceError(msg)
-    columns = max(lidar.columns, int(column.max()) + 1)
-    return _Sweep(column, columns, _empty_arc(azimuth_rad)[1] < _SECTOR_GAP_RAD)
+    wraps = _empty_arc(azimuth_rad)[1] < _SECTOR_GAP_RAD
+    if len(rows) == len(column):
+        return _Sweep(column, max(lidar.columns, int(column.max()) + 1), wraps)
+    column = column[rows]
+    column -= column.min()
+    return _Sweep(column, int(column.max()) + 1, wraps)
 
 
 def _found_sweep(
@@ -142,10 +161,10 @@ def _found_sweep(
     elif seam_rad is None:
         seam_rad = float(azimuth_rad[0])
     position = np.empty_like(azimuth_rad)
-    _range_kernels.positions(azimuth_rad, seam_rad, sign, position)
+    _ring_kernels.positions(azimuth_rad, seam_rad, sign, position)
     if not _range_kernels.sort_rows(position, starts, order):
         order = np.lexsort((position, row))
-    columns_per_rad = _columns_per_rad(position[order], lidar, int(counts.max()))
+    columns_per_rad = _columns_per_rad(position[order], row[order], lidar, int(counts.max()))
     if wraps:
         columns = round(2 * np.pi * columns_per_rad)
     else:
@@ -158,18 +177,23 @@ def _found_sweep(
     return _Sweep(column, columns, wraps)
 
 
-def _columns_per_rad(sorted_position: NDArray[np.float32], lidar: Lidar, most_points: int) -> float:
+def _columns_per_rad(
+    position: NDArray[np.float32], row: NDArray[np.int32], lidar: Lidar, most_points: int
+) -> float:
     """Return firings per radian: the data sheet's, if the points agree with it, else theirs.
 
     Those of the fullest stretches: one step says little, because encoders round, and most
-    stretches have lost a point.
+    stretches have lost a point. ``position`` and ``row`` are sorted.
     """
-    spans = sorted_position[_STRETCH::_EVERY] - sorted_position[:-_STRETCH:_EVERY]
-    spans = spans[spans > _STRETCH * _SMALLEST_STEP_RAD]
-    measured = most_points / (2 * np.pi)
+    spans = position[_STRETCH::_EVERY] - position[:-_STRETCH:_EVERY]
+    alike = row[_STRETCH::_EVERY] == row[:-_STRETCH:_EVERY]
+    spans = spans[alike & (spans > _STRETCH * _SMALLEST_STEP_RAD)]
+    measured, known = most_points / (2 * np.pi), lidar.columns / (2 * np.pi)
     if spans.size:
         measured = max(measured, _STRETCH / float(np.percentile(spans, 5)))
-    known = lidar.columns / (2 * np.pi)
+    elif known > 0.0:
+        # A sector of few points, which say nothing of how many a turn would have.
+        return known
     return known if 0.9 < known / measured < 1.5 else measured
 
 

@@ -83,10 +83,8 @@ def project_cloud(
     index = np.full((camera.height, camera.width), -1, np.int32)
     metres, inside = project_points(cloud.points, camera, T_camera_lidar, index)
     shown = index >= 0
-    origin = np.where(shown, np.uint8(Origin.MEASURED), np.uint8(Origin.UNSEEN))
-    if cloud.empty_beams is not None and len(cloud.empty_beams):
-        empty = _empty(cloud.empty_beams, camera, T_camera_lidar, lidar)
-        origin[empty & ~shown] = Origin.NO_RETURN
+    origin = looked_at(cloud, camera, T_camera_lidar, lidar)
+    origin[shown] = Origin.MEASURED
     sigma_m = np.zeros(metres.shape, np.float32)
     sigma_m[shown] = _sigma_m(
         cloud.points[index[shown]], metres[shown], camera, T_camera_lidar, lidar
@@ -196,10 +194,29 @@ def _box(camera: Camera) -> NDArray[np.float64]:
     return np.array([low[0], high[0], low[1], high[1]])
 
 
-def _empty(
-    beams: NDArray[np.float32], camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
-) -> NDArray[np.bool_]:
-    """Return the pixels in which beams end that found nothing, bool (H, W)."""
+def looked_at(
+    cloud: PointCloud, camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
+) -> NDArray[np.uint8]:
+    """Return where in a picture beams of a scan looked and found nothing.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+        Whose ``empty_beams`` are drawn, not its points.
+    camera : Camera
+    T_camera_lidar : RigidTransform
+    lidar : Lidar
+        Says how far they looked.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        NO_RETURN, elsewhere UNSEEN.
+    """
+    origin = np.full((camera.height, camera.width), Origin.UNSEEN, np.uint8)
+    beams = cloud.empty_beams
+    if beams is None or not len(beams):
+        return origin
     matrix = T_camera_lidar.matrix.copy()
     reach_m = 1.0
     if np.isfinite(lidar.far_m):
@@ -207,9 +224,42 @@ def _empty(
     else:
         # At infinity the camera sees a beam where the beam points, wherever it stands.
         matrix[:3, 3] = 0.0
-    moved = RigidTransform(T_camera_lidar.target, T_camera_lidar.source, matrix)
-    metres, _ = project_points(np.asarray(beams * np.float32(reach_m)), camera, moved)
-    return np.asarray(metres > 0)
+    ends = np.ascontiguousarray(beams * np.float32(reach_m)).reshape(-1)
+    pixels = np.empty(len(beams), np.int32)
+    model = _MODELS[camera.distortion.model]
+    _projection_kernels.find_pixels(
+        ends, model, view_of_cloud(camera, matrix), origin.shape, pixels
+    )
+    origin.reshape(-1)[pixels[pixels >= 0]] = Origin.NO_RETURN
+    return origin
+
+
+def rows_in_box(
+    cloud: PointCloud, camera: Camera, T_camera_lidar: RigidTransform, rim: float
+) -> NDArray[np.int32] | None:
+    """Return the points that a picture may show, or would if it were a little larger.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+    camera : Camera
+    T_camera_lidar : RigidTransform
+    rim : float
+        By how much larger, on each side, as x / z and y / z.
+
+    Returns
+    -------
+    ndarray of int32, shape (K,), or None
+        Rows of the cloud, rising; None for a spherical camera, which looks everywhere.
+    """
+    if camera.is_spherical:
+        return None
+    view = view_of_cloud(camera, T_camera_lidar.matrix)
+    view[12] = 0.0
+    view[13:17] += np.array([-rim, rim, -rim, rim], np.float32)
+    numbers = np.empty(len(cloud) + 8, np.int32)
+    flat = np.ascontiguousarray(cloud.points).reshape(-1)
+    return numbers[: _projection_kernels.number_in_box(flat, view, numbers)]
 
 
 def _sigma_m(

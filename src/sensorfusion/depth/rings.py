@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.depth import _range_kernels
+from sensorfusion.depth import _ring_kernels
 from sensorfusion.errors import SourceError
 from sensorfusion.point_cloud import PointCloud
 
@@ -13,6 +13,7 @@ _FEWEST, _MOST = 4, 512
 # Points that say which way a scan turns and whether it is stored ring by ring.
 SAMPLE: Final = 5_000
 _ARC_MARGIN_RAD: Final = np.radians(2.0)
+_TURN_RAD: Final = np.float32(2 * np.pi)
 _RING_STEP: Final = np.radians(0.1)
 _BIN_RAD: Final = np.radians(0.2)
 _BINS_PER_RAD: Final = 180 / np.pi / 0.02
@@ -20,7 +21,7 @@ _BINS_PER_RAD: Final = 180 / np.pi / 0.02
 
 def find_rings(
     cloud: PointCloud, azimuth_rad: NDArray[np.float32]
-) -> tuple[NDArray[np.uint16], float]:
+) -> tuple[NDArray[np.uint16], float, NDArray[np.float64]]:
     """Return the ring of each point of a cloud that does not name them, and where a ring begins.
 
     Scans that are stored ring by ring (KITTI's ``.bin``) are split where the azimuth starts
@@ -38,6 +39,8 @@ def find_rings(
     ring : ndarray of uint16, shape (N,)
     seam_rad : float
         Azimuth at which rings begin.
+    slopes : ndarray of float64, shape (rings,)
+        See :func:`ring_slopes`.
 
     Raises
     ------
@@ -49,7 +52,8 @@ def find_rings(
         return found
     ring = _rings_by_elevation(cloud.points)
     if ring is not None:
-        return ring, float(azimuth_rad[0])
+        slopes = ring_slopes(cloud.points, ring, int(ring.max()) + 1)
+        return ring, float(azimuth_rad[0]), slopes
     msg = (
         f"{len(cloud)} points of LiDAR {cloud.coordinate_system!r} without rings, neither stored "
         "ring by ring nor heaped up at separate elevations; a range image needs the ring of each "
@@ -60,28 +64,30 @@ def find_rings(
 
 def turning_sign(azimuth_rad: NDArray[np.float32]) -> float:
     """Return 1 if azimuths mostly rise in the order in which they are given, else -1."""
-    steps = _wrapped(np.diff(azimuth_rad[:SAMPLE]))
-    return -1.0 if steps.size and np.median(steps) < 0 else 1.0
+    forward, backward = _ring_kernels.rising(azimuth_rad[:SAMPLE])
+    return -1.0 if backward > forward else 1.0
 
 
 def _rings_in_order(
     points: NDArray[np.float32], azimuth_rad: NDArray[np.float32]
-) -> tuple[NDArray[np.uint16], float] | None:
+) -> tuple[NDArray[np.uint16], float, NDArray[np.float64]] | None:
     sign = turning_sign(azimuth_rad)
-    steps = sign * _wrapped(np.diff(azimuth_rad[:SAMPLE]))
-    if steps.size < SAMPLE // 100 or (steps > -_RING_STEP).mean() < 0.9:
+    steps = np.diff(azimuth_rad[:SAMPLE])
+    steps -= _TURN_RAD * np.rint(steps / _TURN_RAD)
+    if steps.size < SAMPLE // 100 or (sign * steps <= -_RING_STEP).mean() > 0.1:
         return None
     seam_rad = _seam_rad(points, azimuth_rad, sign)
     position = np.empty_like(azimuth_rad)
-    _range_kernels.positions(azimuth_rad, seam_rad, sign, position)
+    _ring_kernels.positions(azimuth_rad, seam_rad, sign, position)
     ring = np.empty(len(points), np.uint16)
-    count = _range_kernels.split_rings(position, ring)
+    count = _ring_kernels.split_rings(position, ring)
     if not _FEWEST <= count <= _MOST:
         return None
-    slopes = np.diff(ring_slopes(points, ring, count))
+    slopes = ring_slopes(points, ring, count)
+    up = np.diff(slopes) > 0
     # Next to each other rings may seem to swap places: few points, on near things.
-    ordered = max((slopes > 0).mean(), (slopes < 0).mean()) >= 0.8
-    return (ring, seam_rad) if ordered else None
+    ordered = max(up.mean(), 1.0 - up.mean()) >= 0.8
+    return (ring, seam_rad, slopes) if ordered else None
 
 
 def _seam_rad(points: NDArray[np.float32], azimuth_rad: NDArray[np.float32], sign: float) -> float:
@@ -92,22 +98,20 @@ def _seam_rad(points: NDArray[np.float32], azimuth_rad: NDArray[np.float32], sig
     last = float(azimuth_rad[-1])
     arc_rad = (sign * (float(azimuth_rad[0]) - last)) % (2 * np.pi)
     start_rad = last - sign * _ARC_MARGIN_RAD
-    past_rad = np.empty_like(azimuth_rad)
-    _range_kernels.positions(azimuth_rad, start_rad, sign, past_rad)
-    inside = past_rad <= arc_rad + 2 * _ARC_MARGIN_RAD
-    pairs = np.flatnonzero(inside[:-1] & inside[1:])
-    leaps = _slopes(points[pairs + 1]) - _slopes(points[pairs])
-    trend = np.sign(_slopes(points[-1:]) - _slopes(points[:1]))
-    leaps = pairs[(leaps * trend > _RING_STEP) & (past_rad[pairs + 1] > past_rad[pairs])]
-    if not leaps.size:
+    trend = np.sign(_slopes(points[-1:]) - _slopes(points[:1]))[0]
+    limits = np.array([arc_rad + 2 * _ARC_MARGIN_RAD, trend, _RING_STEP], np.float32)
+    middle_rad = np.empty_like(azimuth_rad)
+    flat = points.reshape(-1)
+    found = _ring_kernels.find_leaps(flat, azimuth_rad, start_rad, sign, limits, middle_rad)
+    middle_rad = middle_rad[:found]
+    if not found:
         return float(azimuth_rad[0])
     # Edges of things leap, too, but not in most rings at one azimuth.
-    middle_rad = (past_rad[leaps] + past_rad[leaps + 1]) / 2
     heights, edges = np.histogram(middle_rad, np.arange(0, arc_rad + 3 * _ARC_MARGIN_RAD, _BIN_RAD))
     best = int(np.argmax(heights[:-1] + heights[1:]))
     chosen = (middle_rad >= edges[best]) & (middle_rad <= edges[best + 2])
-    middle_rad = float(np.median(middle_rad[chosen]))
-    return float(_wrapped(np.array(start_rad + sign * middle_rad)))
+    seam_rad = start_rad + sign * float(np.median(middle_rad[chosen]))
+    return float((seam_rad + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _slopes(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,7 +133,7 @@ def ring_slopes(
         NaN for a ring without points.
     """
     sums = np.zeros((count, 3))
-    _range_kernels.ring_sums(points, ring, sums)
+    _ring_kernels.ring_sums(points.reshape(-1), ring, sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(sums[:, 0] > 0, sums[:, 1] / sums[:, 2], np.nan))
 
@@ -153,8 +157,3 @@ def _rings_by_elevation(points: NDArray[np.float32]) -> NDArray[np.uint16] | Non
         return None
     borders = (end[:-1] + first[1:]) / 2
     return np.searchsorted(borders, place).astype(np.uint16)
-
-
-def _wrapped(angle_rad: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return angles within -pi to pi."""
-    return np.asarray((angle_rad + np.pi) % (2 * np.pi) - np.pi)
