@@ -6,6 +6,7 @@ callback brings.
 
 import threading
 import time
+from collections import deque
 
 import numpy as np
 import pyrealsense2 as rs  # noqa: TID253 - only child processes import this
@@ -55,7 +56,8 @@ class SoftwareCamera:
         deadline_s = time.monotonic() + 10
         while not len(context.query_devices()) and time.monotonic() < deadline_s:
             time.sleep(0.01)
-        self._pixels = []
+        # librealsense does not copy what it is given; of the last ones it has long let go.
+        self._pixels = deque(maxlen=500)
 
     def push(self, kind, number, stamp_ms=None, exposure_us=None):
         """Deliver one picture; every one needs a frame object and pixels of its own."""
@@ -65,19 +67,32 @@ class SoftwareCamera:
             pixels[0, 0] = number
         else:
             pixels = np.full((height, width, 3), number % 256, np.uint8)
+        if exposure_us is not None:
+            self.sensors[kind].set_metadata(rs.frame_metadata_value.actual_exposure, exposure_us)
+        self._send(kind, number, pixels, number * 1000 / RATE_HZ if stamp_ms is None else stamp_ms)
+
+    def _send(self, kind, number, pixels, stamp_ms):
         self._pixels.append(pixels)
         frame = rs.software_video_frame()
         frame.bpp = 2 if kind == "depth" else 3
-        frame.stride, frame.frame_number = width * frame.bpp, number
-        frame.timestamp = number * 1000 / RATE_HZ if stamp_ms is None else stamp_ms
-        frame.domain = rs.timestamp_domain.hardware_clock
-        frame.profile = self.profiles[kind].as_video_stream_profile()
-        frame.pixels = pixels
+        frame.stride, frame.frame_number = pixels.shape[1] * frame.bpp, number
+        frame.timestamp, frame.domain = stamp_ms, rs.timestamp_domain.hardware_clock
+        frame.profile, frame.pixels = self.profiles[kind].as_video_stream_profile(), pixels
         if kind == "depth":
             frame.depth_units = UNIT_M
-        if exposure_us is not None:
-            self.sensors[kind].set_metadata(rs.frame_metadata_value.actual_exposure, exposure_us)
         self.sensors[kind].on_video_frame(frame)
+
+    def stream(self, pictures, period_s=1 / RATE_HZ):
+        """Deliver depth and colour, time and again, until the process ends."""
+
+        def run():
+            started_s = time.monotonic()
+            for number, (depth, color) in enumerate(pictures):
+                self._send("depth", number, depth, number * 1000 / RATE_HZ)
+                self._send("color", number, color, number * 1000 / RATE_HZ)
+                time.sleep(max(0.0, started_s + (number + 1) * period_s - time.monotonic()))
+
+        threading.Thread(target=run, daemon=True).start()
 
     def play(self, count, period_s=0.001, without_color=(), without=(), first=0):
         """Deliver pictures in a thread of its own, as a camera would."""

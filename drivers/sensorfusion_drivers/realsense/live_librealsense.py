@@ -70,7 +70,8 @@ class LibRealSense:
     def connected(self) -> tuple[Device, ...]:
         """Return the cameras that are plugged in now; waits for none."""
         with _said("the list of cameras"):
-            return tuple(_Device(device) for device in self._context.query_devices())
+            found = [_Device(device) for device in self._context.query_devices()]
+        return tuple(sorted(found, key=lambda device: device.info.get("Serial Number", "")))
 
 
 class _Device:

@@ -9,8 +9,14 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from sensorfusion.cli.doctor_live import check_camera
+from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.cli.wall import wall_distance_m
 from sensorfusion.errors import SensorFusionError
 from sensorfusion.sources.registry import driver_names, load_driver
@@ -26,14 +32,39 @@ _FREE_GB = 1.0
 _WALL_M = 2.0
 
 
-def doctor() -> None:
+def doctor(
+    camera: str = "realsense:",
+    /,
+    *,
+    live: Annotated[bool, Parameter(negative=())] = False,
+    seconds: float = 60.0,
+    out: Path = Path("doctor.json"),
+    opening: SourceOptions | None = None,
+) -> None:
     """Check this installation: interpreter, packages, system libraries, drivers, a known wall.
+
+    Parameters
+    ----------
+    camera
+        With --live: the camera, as `sensorfusion devices` lists it; by default the only one.
+    live
+        Check a camera instead: let it look at a wall and watch frames, losses, exposure, noise.
+    seconds
+        With --live: for how long.
+    out
+        With --live: file for the report, to send to whoever helps.
 
     Raises
     ------
     SensorFusionError
         If a check failed; each one's line says what to do.
     """
+    if live:
+        check_camera(camera, opening or SourceOptions(), seconds, out)
+        return
+    if opening or camera != "realsense:":
+        msg = "a camera, its driver and its options go with --live"
+        raise UsageError(msg)
     failed = []
     for name, check in _CHECKS.items():
         with only_our_output():

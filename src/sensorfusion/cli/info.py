@@ -1,6 +1,7 @@
 """``sensorfusion info``: what a recording holds."""
 
 from collections import Counter
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
-from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
+from sensorfusion.sources.driver import FrameSource, LiveFrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 
 _PIXELS_PER_FRAME = 20_000
+_LIVE_FRAMES = 30
 _FIELDS = ("intensity", "ring", "column", "time_offset_ns", "color", "normals")
 
 
@@ -97,7 +99,9 @@ def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
     count = 0
     stride = 1
     last = None
-    for last in source:
+    # A camera has no end; what it is shows in a second.
+    frames = islice(source, _LIVE_FRAMES) if isinstance(source, LiveFrameSource) else source
+    for last in frames:
         paired.update(_sensors(last))
         if count % stride == 0:
             kept.append(last)
