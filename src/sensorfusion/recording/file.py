@@ -12,6 +12,7 @@ from typing import Final
 
 from sensorfusion.errors import OutputError
 from sensorfusion.formats import mcap_write
+from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.mcap_records import MAGIC
 from sensorfusion.formats.ros2_schemas import definition
 from sensorfusion.recording.messages import Message
@@ -91,10 +92,10 @@ class RecordingFile:
         self._append(written)
         self._summary.add_attachment(name, media_type, len(data), start, len(written))
 
-    def note(self, name: str, values: Mapping[str, str]) -> None:
-        """Write names and texts."""
+    def note(self, name: str, values: Mapping[str, str], *, is_last: bool = False) -> None:
+        """Write names and texts; the last of them may use what is kept free for the end."""
         written, start = mcap_write.metadata(name, values), self.size_bytes
-        self._append(written)
+        self._append(written, reserve=0 if is_last else _RESERVE_BYTES)
         self._summary.add_metadata(name, start, len(written))
 
     def add(self, message: Message, sequence: int) -> None:
@@ -170,8 +171,8 @@ class RecordingFile:
         self._summary.channels.append(written)
         return channel
 
-    def _append(self, data: bytes) -> None:
-        needed = len(data) + _RESERVE_BYTES + _INDEX_BYTES_PER_CHUNK * len(self._summary.chunks)
+    def _append(self, data: bytes, reserve: int = _RESERVE_BYTES) -> None:
+        needed = len(data) + reserve + _INDEX_BYTES_PER_CHUNK * len(self._summary.chunks)
         free = self._disk.free_bytes(self.path.parent)
         if free < needed:
             raise OSError(errno.ENOSPC, f"{free} bytes free, {needed} needed to end the file whole")
@@ -203,6 +204,15 @@ def failed_write(path: Path, error: OSError, samples: int) -> OutputError:
     advice = "free some space or record to another disk" if full else "record to another disk"
     kept = f"the {samples} samples written before are kept" if samples else "nothing was recorded"
     return OutputError(f"{path}: cannot be written any further ({reason}); {kept}; {advice}")
+
+
+def readable_messages(path: Path) -> dict[str, int]:
+    """Return how many messages of each topic a finished file says it holds, and can be found."""
+    file = McapFile(path)
+    try:
+        return {topic: len(places) for topic, places in file.places.items()}
+    finally:
+        file.close()
 
 
 def _make(path: Path) -> int:

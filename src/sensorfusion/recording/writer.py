@@ -7,15 +7,17 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Final, Self
 
+import numpy as np
+
 from sensorfusion.calibration.toml_rig import toml_of_rig
 from sensorfusion.errors import OutputError, SensorFusionError
 from sensorfusion.formats import mcap_recording
-from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.ros2_schemas import TRANSFORMS
+from sensorfusion.formats.rvl_write import encode_rvl
 from sensorfusion.frame import Sample
 from sensorfusion.imu import ImuReading
 from sensorfusion.recording.encoder import SampleEncoder, memory_bytes
-from sensorfusion.recording.file import Disk, RecordingFile, failed_write
+from sensorfusion.recording.file import Disk, RecordingFile, failed_write, readable_messages
 from sensorfusion.recording.messages import Message, static_transforms
 from sensorfusion.recording.options import RecordingOptions, Written
 from sensorfusion.rig import Rig
@@ -83,6 +85,9 @@ class RecordingWriter:
         self._has_transforms = False
         self._is_closing = self._is_over = False
         self._error: SensorFusionError | None = None
+        if rig.cameras and self._options.depth in ("auto", "rvl"):
+            # Compiled now, not when samples come at their own pace.
+            encode_rvl(np.zeros((1, 1), np.uint16))
         self._file = RecordingFile(self.path, disk or Disk())
         try:
             self._file.attach(mcap_recording.RIG, "application/toml", toml_of_rig(rig).encode())
@@ -152,7 +157,6 @@ class RecordingWriter:
         return self._result
 
     def __enter__(self) -> Self:
-        """Return the writer."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -276,18 +280,14 @@ class RecordingWriter:
             dropped[stream] = dropped.get(stream, 0) + 1
         counts |= {f"dropped.{name}": count for name, count in dropped.items()}
         try:
-            self._file.note(mcap_recording.COUNTS, {name: str(n) for name, n in counts.items()})
+            texts = {name: str(count) for name, count in counts.items()}
+            self._file.note(mcap_recording.COUNTS, texts, is_last=True)
         finally:
             self._file.finish()
 
     def _verify(self) -> None:
         """Compare what the finished file says it holds with what was taken."""
-        file = McapFile(self.path)
-        try:
-            found = {topic: len(places) for topic, places in file.places.items()}
-        finally:
-            file.close()
-        expected = self._file.counts()
+        found, expected = readable_messages(self.path), self._file.counts()
         for stream, topic in self._topics.items():
             kept = self._offered[stream] - self._dropped.get(stream, 0)
             if not found.get(topic, 0) == expected[topic] == self._written.get(stream, 0) == kept:
