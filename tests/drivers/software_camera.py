@@ -82,14 +82,15 @@ class SoftwareCamera:
             frame.depth_units = UNIT_M
         self.sensors[kind].on_video_frame(frame)
 
-    def stream(self, pictures, period_s=1 / RATE_HZ):
-        """Deliver depth and colour, time and again, until the process ends."""
+    def stream(self, pictures, period_s=1 / RATE_HZ, lost=()):
+        """Deliver depth and colour, time and again, until the process ends; some are lost."""
 
         def run():
             started_s = time.monotonic()
             for number, (depth, color) in enumerate(pictures):
-                self._send("depth", number, depth, number * 1000 / RATE_HZ)
-                self._send("color", number, color, number * 1000 / RATE_HZ)
+                if number not in lost:
+                    self._send("depth", number, depth, number * 1000 / RATE_HZ)
+                    self._send("color", number, color, number * 1000 / RATE_HZ)
                 time.sleep(max(0.0, started_s + (number + 1) * period_s - time.monotonic()))
 
         threading.Thread(target=run, daemon=True).start()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 pytest.importorskip("pyrealsense2", reason="librealsense is what is asked here")
 
 PRELUDE = f"""
-import itertools, os, signal, sys, threading, time
+import os, signal, sys, threading, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import numpy as np
 import pyrealsense2 as rs
@@ -116,6 +117,32 @@ def test_ctrl_c_ends_a_reconstruction_with_whole_files(tmp_path):
     assert (tmp_path / "out" / "mesh.ply").stat().st_size > 1000
     lines = (tmp_path / "out" / "trajectory.tum").read_text().splitlines()
     assert len([line for line in lines if not line.startswith("#")]) == report["frames"]["used"]
+
+
+RECORD = """
+camera.stream(wall({"m": 0.001}), lost=range(0, 100_000, 10))
+sys.exit(run(["record", "123456789", "--out", sys.argv[1], "--seconds", "1.5"]))
+"""
+
+
+def test_a_camera_is_recorded_by_its_serial_number_and_losses_are_told(tmp_path):
+    from sensorfusion.sources.registry import open_source
+
+    path = tmp_path / "recording.mcap"
+    code, out, error = finished(child(RECORD, str(path)))
+    assert code == 0, error
+    lost = int(re.search(r"not delivered (\d+): depth: lost between camera", out)[1])
+    with open_source(path) as source:
+        frames = list(source)
+        depth, color = (int(re.search(rf"(\d+) {name}", out)[1]) for name in ("depth", "color"))
+        assert abs(depth - color) <= 1
+        assert len(frames) == min(depth, color)
+        period_ns = frames[-1].timestamp_ns - frames[0].timestamp_ns
+        assert period_ns == pytest.approx((len(frames) + lost - 1) * 1e9 / 30, abs=2e9 / 30)
+        assert frames[0].measurement.unit_m * frames[0].measurement.values[60, 80] == (
+            pytest.approx(1.0, abs=0.01)
+        )
+    assert lost > 0
 
 
 def test_the_self_test_tells_a_noisy_camera_from_a_sound_one(tmp_path):

@@ -1,7 +1,7 @@
 """``sensorfusion record``."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -58,8 +58,8 @@ def record(source: str, /, *, flags: RecordingFlags, opening: SourceOptions | No
     with only_our_output(), (opening or SourceOptions()).open(source) as opened:
         with Watch("record", flags.out.parent) as watch:
             written = record_source(opened, flags, watch)
-        notes = opened.notes
-    _summarise(written, notes)
+        notes, lost = opened.notes, opened.losses.dropped
+    _summarise(written, notes, lost)
     if watch.interrupted:
         raise KeyboardInterrupt
 
@@ -118,7 +118,7 @@ def all_samples(source: FrameSource, seconds: float | None = None) -> Iterator[S
             )
 
 
-def _summarise(written: Written, notes: tuple[str, ...]) -> None:
+def _summarise(written: Written, notes: tuple[str, ...], lost: Mapping[str, int]) -> None:
     if not written.samples:
         msg = f"{written.path}: the source delivered no sample; the recording is empty"
         raise OutputError(msg)
@@ -126,5 +126,7 @@ def _summarise(written: Written, notes: tuple[str, ...]) -> None:
     write_line(f"{kinds} in {written.path}, {written.size_bytes / 1e6:.1f} MB")
     for stream, count in written.dropped.items():
         write_line(f"  dropped {count}: {stream}")
+    for reason, count in lost.items():
+        write_line(f"  not delivered {count}: {reason}")
     for note in notes:
         write_line(f"  note: {note}")
