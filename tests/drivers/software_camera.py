@@ -21,7 +21,7 @@ class SoftwareCamera:
     The number of a picture stands in its first pixel.
     """
 
-    def __init__(self, context, serial="123456789", size=(WIDTH, HEIGHT), **infos):
+    def __init__(self, context, serial="123456789", size=(WIDTH, HEIGHT), turn=None, **infos):
         self.device = rs.software_device()
         self.size = size
         facts = {"name": "Software D435", "serial_number": serial, "usb_type_descriptor": "3.2"}
@@ -47,7 +47,8 @@ class SoftwareCamera:
             depth.add_option(getattr(rs.option, name), rs.option_range(low, high, value, 1), True)
         moved = rs.extrinsics()
         # Column by column; 15 mm to the side.
-        moved.rotation, moved.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [0.015, 0, 0]
+        turn = np.eye(3) if turn is None else turn
+        moved.rotation, moved.translation = list(turn.T.ravel()), [0.015, 0, 0]
         self.profiles["depth"].register_extrinsics_to(self.profiles["color"], moved)
         self.device.create_matcher(rs.matchers.dlr_c)
         self._kept = []
