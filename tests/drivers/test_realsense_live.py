@@ -238,6 +238,36 @@ def test_what_a_camera_reports_about_itself_is_noted():
     assert source.notes == ("camera 111: error: projector temperature",)
 
 
+def test_a_fault_that_is_reported_again_and_again_is_one_note():
+    camera = FakeCamera()
+
+    def complain():
+        shoot(camera, range(3))
+        for _ in range(1000):
+            camera.stereo.tell("error: frame was corrupted")
+
+    _, source = played(complain, FakeCameras(camera))
+    assert source.notes == ("camera 111: error: frame was corrupted (1000 times)",)
+
+
+def test_an_inertial_sensor_of_unknown_place_is_left_out_and_told():
+    camera = FakeCamera()
+    known = camera.transform
+
+    def transform(target, source):
+        if target.stream in ("gyro", "accel"):
+            msg = "no extrinsics"
+            raise SourceError(msg)
+        return known(target, source)
+
+    camera.transform = transform
+    source = LiveSource(FakeCameras(camera), "", LiveOptions())
+    assert source.rig.imus == ()
+    assert source.notes == (
+        "the inertial sensor is left out: it was never calibrated (no extrinsics)",
+    )
+
+
 def test_a_frame_that_cannot_be_taken_over_is_an_error():
     camera = FakeCamera()
     error = SourceError("a frame of the camera could not be taken over: no memory")

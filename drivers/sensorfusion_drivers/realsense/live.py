@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -104,7 +105,9 @@ class LiveSource(LiveFrameSource):
         self.trajectory = None
         self.down_world = None
         self.losses = Losses()
-        self.notes = self._session.warnings
+        self.notes = self._warnings = self._session.warnings
+        self._said: Counter[str] = Counter()
+        self._noting = threading.Lock()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield depth with the colour nearest in time; the oldest go when nobody takes them."""
@@ -127,22 +130,7 @@ class LiveSource(LiveFrameSource):
 
     def health(self) -> dict[str, StreamHealth]:
         """Return what became of the pictures of each stream so far."""
-        if self._inbox is None:
-            return {}
-        unpaired = self._inbox.unpaired
-        return {
-            stream: StreamHealth(
-                rate_hz=self._session.rates_hz[stream],
-                received=counts.received,
-                missing=counts.missing,
-                warming_up=counts.warming_up,
-                dropped=counts.dropped,
-                unpaired=unpaired.get(stream, 0),
-                delivered=counts.delivered,
-                exposure_us=counts.exposures_us[-1] if counts.exposures_us else None,
-            )
-            for stream, counts in self._inbox.counts.items()
-        }
+        return {} if self._inbox is None else self._inbox.health(self._session.rates_hz)
 
     def close(self) -> None:
         """Stop the camera; whoever waits for a frame is told that there are no more."""
@@ -225,7 +213,11 @@ class LiveSource(LiveFrameSource):
         raise SourceError(msg)
 
     def _note(self, text: str) -> None:
-        self.notes = (*self.notes, f"camera {self._serial}: {text}")
+        """Add a sentence to the notes; one that stands there, such as a fault, is counted."""
+        with self._noting:
+            self._said[text] += 1
+            said = (f"{one} ({n} times)" if n > 1 else one for one, n in self._said.items())
+            self.notes = (*self._warnings, *(f"camera {self._serial}: {one}" for one in said))
 
     def _count_losses(self, inbox: Inbox, streams: set[str], slow: str) -> None:
         counts = {stream: inbox.counts[stream] for stream in streams}

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from sensorfusion.errors import SourceError
+from sensorfusion.sources.driver import StreamHealth
 from sensorfusion_drivers.realsense.live_pairing import Clock, Sorter
 from sensorfusion_drivers.realsense.live_seam import Arrival
 from sensorfusion_drivers.realsense.streams import COLOR, DEPTH
@@ -168,6 +169,23 @@ class Inbox:
         with self._changed:
             silences_s = [now_s - self.counts[stream].last_s for stream in self._watched()]
         return min(silences_s) > silent_s or max(silences_s) > _ALONE * silent_s
+
+    def health(self, rates_hz: Mapping[str, int]) -> dict[str, StreamHealth]:
+        """Return what became of each stream so far, with its nominal rate."""
+        with self._changed:
+            return {
+                stream: StreamHealth(
+                    rate_hz=rates_hz[stream],
+                    received=counts.received,
+                    missing=counts.missing,
+                    warming_up=counts.warming_up,
+                    dropped=counts.dropped,
+                    unpaired=self._sorter.unpaired.get(stream, 0),
+                    delivered=counts.delivered,
+                    exposure_us=counts.exposures_us[-1] if counts.exposures_us else None,
+                )
+                for stream, counts in self.counts.items()
+            }
 
     def rest(self) -> list[tuple[Arrival, ...]]:
         """Return all that waits, at the end; nothing may arrive any more."""

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from sensorfusion.errors import SourceError
+from sensorfusion.errors import CalibrationError, SourceError
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.realsense.live_options import (
+    Chosen,
     LiveOptions,
     apply_options,
     choose_mode,
@@ -83,7 +84,7 @@ class Session:
             raise SourceError(msg)
         if options.infrared:
             self._chosen |= infrared_modes(device, *self._chosen[DEPTH])
-        self._chosen |= motion_modes(device)
+        self._chosen |= self._placed(motion_modes(device))
         settings = apply_options(device, options, self._chosen[DEPTH][0])
         modes = {stream: mode for stream, (_, mode) in self._chosen.items()}
         self.rates_hz = {stream: max(mode.rate_hz, 1) for stream, mode in modes.items()}
@@ -132,6 +133,17 @@ class Session:
         sensors = {id(sensor): sensor for sensor, _ in chosen}
         for key, sensor in sensors.items():
             yield sensor, tuple(mode for one, mode in chosen if id(one) == key)
+
+    def _placed(self, motion: dict[str, Chosen]) -> dict[str, Chosen]:
+        """Return the inertial streams; none, with a warning, if nobody knows where they sit."""
+        try:
+            for _, mode in motion.values():
+                self.device.transform(mode, self._chosen[DEPTH][1])
+        except (SourceError, CalibrationError) as error:
+            warning = f"the inertial sensor is left out: it was never calibrated ({error})"
+            self.warnings = (*self.warnings, warning)
+            return {}
+        return motion
 
     def _rig(self, modes: dict[str, Mode]) -> Rig:
         cameras = {
