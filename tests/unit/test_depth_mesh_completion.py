@@ -266,11 +266,14 @@ def test_a_triangle_is_drawn_at_the_pixels_whose_centres_it_holds():
         vertices[:, _mesh_kernels.U] = rng.uniform(-5, 45, 3)
         vertices[:, _mesh_kernels.V] = rng.uniform(-5, 35, 3)
         vertices[:, _mesh_kernels.W] = rng.uniform(0.1, 1.0, 3)
-        layer = np.zeros((30, 40), np.int64)
-        corners = np.array([[0, 1, 2]], np.int32)
-        noise = np.zeros(3, np.float32)
-        for band in ([0, 13], [13, 30]):
-            _mesh_draw_kernels.draw_triangles(vertices, corners, noise, 0.0, np.array(band), layer)
+        corners, noise = np.array([[0, 1, 2]], np.int32), np.zeros(3, np.float32)
+        bands = []
+        for first, end in ((0, 13), (13, 30)):
+            layer = np.zeros((end - first + _mesh_draw_kernels.SPARE, 40), np.int64)
+            band = np.array([first, end])
+            _mesh_draw_kernels.draw_triangles(vertices, corners, noise, 0.0, band, layer)
+            bands.append(layer[: end - first])
+        layer = np.concatenate(bands)
         expected = drawn(vertices[:, :3].astype(np.float64))
         inverse_depth = (layer >> 32).astype(np.int32).view(np.float32)
         # Centres on the rim itself may fall to either side.

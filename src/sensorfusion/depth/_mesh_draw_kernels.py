@@ -39,6 +39,8 @@ _LEFT, _RIGHT = F32(-1e6), F32(1e6)
 _HIDDEN, _HIDDEN_M = F32(1.05), F32(0.1)
 _MOST = F32(0.99)
 _LEVEL = F32(1e-12)
+SPARE = 2
+"""Rows that a layer has below its band: triangles are drawn a few pixels at a time."""
 _HALF, _LOW = np.int64(32), np.int64(0xFFFFFFFF)
 _STEEPEST2 = F32(400)
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -72,12 +74,11 @@ def draw_triangles(
 ) -> None:
     """Draw triangles at the pixel centres that they hold, rim included; the nearest surface wins.
 
-    ``layer`` int64 (H, W): inverse depth and uncertainty in one number, 0 where there is none, so
-    that a pixel is one comparison and one store. ``band`` int64 (2,): the first of its rows that
-    are drawn, and the one after the last. 1 / z is linear over the picture of a plane. Triangles
-    are a few pixels wide and higher than that: the rows of each column follow from three
-    divisions, and no pixel is asked whether it is inside. ``turn_px`` is that of a panorama, else
-    0.
+    ``band`` int64 (2,): the first row that is drawn, and the one after the last. ``layer`` int64
+    (rows of the band + SPARE, W): inverse depth and uncertainty in one number, 0 where there is
+    none, so that a pixel is one comparison and one store. 1 / z is linear over the picture
+    of a plane. Triangles are higher than wide: the rows of each column follow from three divisions,
+    and no pixel is asked whether it is inside. ``turn_px`` is that of a panorama, else 0.
     """
     turn = F32(turn_px)
     width = layer.shape[1]
@@ -124,26 +125,20 @@ def draw_triangles(
             for j in range(first, end):
                 u = F32(j) - au
                 s, t, z = s_at + s_by * u, t_at + t_by * u, z_at + z_by * u
-                low = max(
-                    top,
-                    s if sv > F32(0) else top,
-                    t if tv > F32(0) else top,
-                    z if zv > F32(0) else top,
-                )
-                high = min(
-                    bottom,
-                    bottom if sv > F32(0) else s,
-                    bottom if tv > F32(0) else t,
-                    bottom if zv > F32(0) else z,
-                )
-                start, stop = np.int64(np.ceil(low + av)), np.int64(np.floor(high + av))
-                w = wa + wu * u
-                at = start * width + j
-                for i in range(start, stop + 1):
-                    near = F32(w + wv * (F32(i) - av))
-                    key = (np.int64(near.view(np.int32)) << _HALF) | part
-                    flat[at] = max(flat[at], key)
-                    at += width
+                low = max(top, s if sv > F32(0) else top, t if tv > F32(0) else top)
+                low = max(low, z if zv > F32(0) else top)
+                high = min(bottom, bottom if sv > F32(0) else s, bottom if tv > F32(0) else t)
+                high = min(high, bottom if zv > F32(0) else z)
+                start = np.int64(np.ceil(low + av))
+                w, v = wa + wu * u, F32(start) - av
+                at = np.uint64((start - band[0]) * width + j)
+                while v <= high:
+                    # Most runs are as short as this: always so many cost less than a wrong guess.
+                    for _ in range(SPARE + 1):
+                        key = (np.int64(F32(w + wv * v).view(np.int32)) << _HALF) | part
+                        flat[at] = max(flat[at], key if v <= high else np.int64(0))
+                        at += np.uint64(width)
+                        v += F32(1)
 
 
 @njit(inline="always", **_OPTIONS)
@@ -209,16 +204,16 @@ def hide_rims(
         across_b = view[0] * bx + view[1] * by + view[2] * bz - xn * ahead_b
         down_a = view[4] * ax + view[5] * ay - yn * ahead_a
         down_b = view[4] * bx + view[5] * by + view[6] * bz - yn * ahead_b
-        half_u, half_v = (
-            fx * w * (abs(across_a) + abs(across_b)),
-            fy * w * (abs(down_a) + abs(down_b)),
-        )
+        half_u = fx * w * (abs(across_a) + abs(across_b))
+        half_v = fy * w * (abs(down_a) + abs(down_b))
         threshold, hiding = _packed(w / (_HIDDEN + _HIDDEN_M * w), F32(0)), -_packed(w, F32(0))
         first_row, first = max(int(np.ceil(v - half_v)), band[0]), max(int(np.ceil(u - half_u)), 0)
+        end = max(min(int(np.floor(u + half_u)) + 1, width), first)
         for i in range(first_row, min(int(np.floor(v + half_v)) + 1, band[1])):
-            for j in range(first, min(int(np.floor(u + half_u)) + 1, width)):
-                before = layer[i, j]
-                layer[i, j] = min(before, hiding) if before < threshold else before
+            line = layer[i - band[0], first:end]
+            for j in range(line.shape[0]):
+                before = line[j]
+                line[j] = min(before, hiding) if before < threshold else before
 
 
 @njit(**_OPTIONS)
@@ -235,7 +230,7 @@ def draw_points(vertices: Array, band: Array, layer: Array, origin: Array) -> No
         if not (v >= top and v < bottom and u >= F32(0) and u < right and w > F32(0)):
             continue
         i, j = np.int64(v), np.int64(u)
-        before = layer[i, j]
+        before = layer[i - band[0], j]
         nearest = _first(abs(before))
         if w * (_HIDDEN + _HIDDEN_M * nearest) < nearest:
             # Behind a surface, or behind where one may be.
@@ -244,10 +239,10 @@ def draw_points(vertices: Array, band: Array, layer: Array, origin: Array) -> No
         origin[i, j] = MEASURED
         noise = min(vertices[n, NOISE], _MOST)
         if before <= 0 or nearest * (_HIDDEN + _HIDDEN_M * w) < w:
-            layer[i, j] = _packed(w, noise)
+            layer[i - band[0], j] = _packed(w, noise)
         else:
             # Between points noise averages out, at a point it does not.
-            layer[i, j] = _packed(nearest, max(_second(before), noise))
+            layer[i - band[0], j] = _packed(nearest, max(_second(before), noise))
 
 
 @njit(**_OPTIONS)
@@ -256,7 +251,7 @@ def finish(band: Array, layer: Array, metres: Array, sigma_m: Array, origin: Arr
     first_bits, second_bits = metres.view(np.int32), sigma_m.view(np.int32)
     for i in range(band[0], band[1]):
         # Slices, in loops that mix no sizes of numbers: else LLVM does not vectorise them.
-        keys, depths, deviations, origins = layer[i], metres[i], sigma_m[i], origin[i]
+        keys, depths, deviations, origins = layer[i - band[0]], metres[i], sigma_m[i], origin[i]
         ahead, behind = first_bits[i], second_bits[i]
         for j in range(layer.shape[1]):
             ahead[j] = np.int32(keys[j] >> _HALF)
@@ -276,7 +271,8 @@ def finish(band: Array, layer: Array, metres: Array, sigma_m: Array, origin: Arr
 @njit(**_OPTIONS)
 def draw(
     vertices: Array,
-    triangles: Array,
+    upper: Array,
+    lower: Array,
     rim: Array,
     weights: Array,
     view: Array,
@@ -288,12 +284,13 @@ def draw(
     sigma_m: Array,
     origin: Array,
 ) -> None:
-    """Draw all into the rows of a band; see the functions above.
+    """Draw all, two arrays of triangles, into the rows of a band; see the functions above.
 
     Bands do not touch each other's rows, so that threads may share a picture.
     """
-    layer[band[0] : band[1]] = 0
-    draw_triangles(vertices, triangles, weights, turn_px, band, layer)
+    layer[:] = 0
+    draw_triangles(vertices, upper, weights, turn_px, band, layer)
+    draw_triangles(vertices, lower, weights, turn_px, band, layer)
     if turn_px == 0.0:
         hide_rims(vertices, rim, view, steps, band, layer)
     draw_points(vertices, band, layer, origin)

@@ -43,10 +43,9 @@ def gather(
     ``matrix`` float32 (3, 4) takes them to the camera. ``bounds`` float32 (5,): smallest and
     largest x / z and y / z that are wanted, and 1, or 0 where every direction is. ``seam``: cosine
     and sine of the azimuth at which keys begin, and the direction in which columns turn.
-    Written: ``vertices`` X to SLOPE, ``in_camera`` float32 (3, N) metres of the camera,
-    ``blocked`` uint8 (N,), 1 where a beam without return lies between a
-    vertex and the one before it (before the row's first: its last), and ``starts`` int64 (rows +
-    1,).
+    Written: ``vertices`` X to SLOPE, NaN for ABOVE and BELOW; ``in_camera`` float32 (3, N) metres
+    of the camera; ``blocked`` uint8 (N,), 1 where a beam without return lies between a vertex and
+    the one before it (before the row's first: its last); ``starts`` int64 (rows + 1,).
     """
     m00, m01, m02, m03 = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[0, 3]
     m10, m11, m12, m13 = matrix[1, 0], matrix[1, 1], matrix[1, 2], matrix[1, 3]
@@ -102,6 +101,7 @@ def gather(
             vertices[at, X], vertices[at, Y], vertices[at, Z] = px, py, pz
             vertices[at, RANGE], vertices[at, KEY] = row_range[m], row_key[m]
             vertices[at, INVERSE], vertices[at, SLOPE] = inverse, pz * inverse
+            vertices[at, ABOVE], vertices[at, BELOW] = F32(np.nan), F32(np.nan)
             in_camera[0, at], in_camera[1, at] = row_camera[0, m], row_camera[1, m]
             in_camera[2, at] = row_camera[2, m]
             blocked[at] = row_blocked[m]
@@ -110,23 +110,41 @@ def gather(
 
 
 @njit(**_OPTIONS)
+def find_triangles(
+    vertices: Array,
+    starts: Array,
+    blocked: Array,
+    widest: float,
+    limits: Array,
+    part: tuple[int, int],
+    joined: Array,
+    triangles: Array,
+    rim: Array,
+) -> int:
+    """Write the triangles between the rows of a part and the next; return how many there are.
+
+    ``starts`` int64 (rows + 1,), no row empty; ``part``: the first row, and the last, which is
+    the first of the next part. Of the rest see :func:`join_rows` and :func:`triangulate`. Threads
+    may do a part each, with ``triangles`` and ``rim`` of their own: what else they write to rows
+    of each other is the same.
+    """
+    first, last = part
+    lean_rows(vertices, starts[max(first - 1, 0) : last + 3], widest)
+    join_rows(vertices, starts[first : last + 2], blocked, widest, limits, joined)
+    return triangulate(vertices, starts[first : last + 2], joined, widest, limits, triangles, rim)
+
+
+@njit(**_OPTIONS)
 def lean_rows(vertices: Array, starts: Array, widest: float) -> None:
     """Write how the surface leans at each vertex, towards the row above and the row below.
 
     ``vertices`` ABOVE and BELOW: the change of INVERSE for one of SLOPE, from the vertex of that
-    row that is nearest in azimuth; it is constant on a plane. NaN where there is none.
+    row that is nearest in azimuth; it is constant on a plane. What has none stays.
     """
-    vertices[:, ABOVE] = np.nan
-    vertices[:, BELOW] = np.nan
-    upper = -1
-    for row in range(starts.shape[0] - 1):
-        if starts[row] == starts[row + 1]:
-            continue
-        if upper >= 0:
-            a0, a1, b0, b1 = starts[upper], starts[upper + 1], starts[row], starts[row + 1]
-            _lean(vertices, a0, a1, b0, b1, F32(widest), BELOW)
-            _lean(vertices, b0, b1, a0, a1, F32(widest), ABOVE)
-        upper = row
+    for row in range(1, starts.shape[0] - 1):
+        a0, a1, b1 = starts[row - 1], starts[row], starts[row + 1]
+        _lean(vertices, a0, a1, a1, b1, F32(widest), BELOW)
+        _lean(vertices, a1, b1, a0, a1, F32(widest), ABOVE)
 
 
 @njit(**_OPTIONS)
@@ -190,10 +208,7 @@ def _level(vertices: Array, a: int, b: int, limits: Array) -> bool:
 
 @njit(**_OPTIONS)
 def _explained_along(vertices: Array, c: int, a: int, b: int, widest: float, limits: Array) -> bool:
-    """Tell whether b lies where the line from c through a goes on, all in one row.
-
-    1 / distance is linear in the azimuth, for the small angles between them.
-    """
+    """Tell whether b lies where the line from c through a goes on; 1 / distance is linear there."""
     if not _beside(vertices, c, a, F32(widest)):
         return False
     first = _angle(vertices, c, a)
@@ -228,16 +243,10 @@ def triangulate(
     before: set to 1 for vertices at which the surface ends.
     """
     wide = F32(widest)
-    count, upper = 0, -1
-    for row in range(starts.shape[0] - 1):
-        b0, b1 = starts[row], starts[row + 1]
-        if b0 == b1:
-            continue
-        if upper < 0:
-            upper = row
-            continue
-        a0, a1 = starts[upper], starts[upper + 1]
-        upper = row
+    count = 0
+    for row in range(1, starts.shape[0] - 1):
+        a0, a1, b1 = starts[row - 1], starts[row], starts[row + 1]
+        b0 = a1
         i, j, a, b = a0, b0, a0, b0
         key_a, key_b = _next_key(vertices, i, a0, a1), _next_key(vertices, j, b0, b1)
         bridged = _bridged(vertices, a, b, wide, limits)

@@ -51,7 +51,7 @@ def positions(azimuth: Array, seam_rad: float, sign: float, out: Array) -> None:
 
 
 @njit(inline="always", **_OPTIONS)
-def _position(azimuth: Any, seam: Any, way: Any) -> Any:
+def _position(azimuth: np.floating, seam: np.floating, way: np.floating) -> np.floating:
     turned = (azimuth - seam) * way
     turned = turned + TURN if turned < F32(0) else turned
     turned = turned - TURN if turned >= TURN else turned

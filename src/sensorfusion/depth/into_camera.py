@@ -21,7 +21,7 @@ from sensorfusion.depth.mesh_completion import complete_mesh, points_in_view
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.organise import organise
 from sensorfusion.depth.projection import project_cloud
-from sensorfusion.depth_map import DepthMap
+from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import CalibrationError, ConfigError
 from sensorfusion.frame import Frame
 from sensorfusion.image import Image
@@ -127,33 +127,25 @@ class IntoCamera:
                 "camera, whose pixels --camera joins already; use smooth or guided"
             )
             raise ConfigError(msg)
+        if self._completion == "none":
+            return CameraDepth(frame, depth, depth, points)
         spacing = BeamSpacing(1.0 / depth.camera.fy, 1.0 / depth.camera.fx)
-        filled, completion = self._filled(frame, depth, spacing)
+        # What a depth camera does not return is no free space, as with a LiDAR, but not known.
+        open_holes = _with_origin(depth, Origin.NO_RETURN, Origin.UNSEEN)
+        filled, completion = self._filled(frame, open_holes, spacing)
+        filled = _with_origin(filled, Origin.UNSEEN, Origin.NO_RETURN)
         return CameraDepth(frame, filled, depth, points, completion)
 
     def _scan(self, frame: Frame, cloud: PointCloud) -> CameraDepth:
         lidar = self._rig.lidars[frame.sensor]
         camera, T_camera_lidar = self._view(frame.sensor, cloud)
         cloud, moved = self._deskewed(cloud, _exposure_ns(frame, camera.name))
-        # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
-        spacing = self._spacing = self._spacing or beam_spacing(cloud, lidar)
         projection = project_cloud(cloud, camera, T_camera_lidar, lidar)
-        near_m = self._settings.near_m
-        far_m = self._settings.far_m or lidar.far_m
-        sparse = limit_range(projection.depth, near_m, far_m)
-        if self._camera is not None:
-            # From where it was measured, a LiDAR's own range image hides nothing.
-            sparse = remove_hidden(sparse, spacing)
-        sparse = with_footprint(sparse, spacing)
-        if self._completion == "mesh":
-            completion: Completion = "mesh"
-            image = organise(cloud, lidar, points_in_view(cloud, camera, T_camera_lidar))
-            depth = complete_mesh(image, camera, T_camera_lidar, lidar)
-            depth = limit_range(depth, near_m, far_m)
-            if self._camera is None:
-                depth = _with_measured(depth, sparse)
-        else:
-            depth, completion = self._filled(frame, sparse, spacing)
+        # A scan without points says nothing of its beams, and leaves nothing to fill.
+        sparse = depth = projection.depth
+        completion: Completion = "none"
+        if len(cloud):
+            sparse, depth, completion = self._completed(frame, cloud, depth, T_camera_lidar)
         correction = None
         if camera.name in frame.depths:
             other = changed(frame, sensor=camera.name, measurement=frame.depths[camera.name])
@@ -161,6 +153,27 @@ class IntoCamera:
             depth, correction = combine(depth, absolute_depth(other, self._settings, noise))
         points = projection.points_in_image
         return CameraDepth(frame, depth, sparse, points, completion, correction, moved)
+
+    def _completed(
+        self, frame: Frame, cloud: PointCloud, drawn: DepthMap, T_camera_lidar: RigidTransform
+    ) -> tuple[DepthMap, DepthMap, Completion]:
+        """Return the points of a scan that are kept, the map they are completed to, and how."""
+        lidar, camera = self._rig.lidars[frame.sensor], drawn.camera
+        near_m, far_m = self._settings.near_m, self._settings.far_m or lidar.far_m
+        # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
+        spacing = self._spacing = self._spacing or beam_spacing(cloud, lidar)
+        if self._camera is not None:
+            # From where it was measured, a LiDAR's own range image hides nothing. What is too
+            # near to be kept still hides what is behind it.
+            drawn = remove_hidden(drawn, spacing)
+        sparse = with_footprint(limit_range(drawn, near_m, far_m), spacing)
+        if self._completion != "mesh":
+            return sparse, *self._filled(frame, sparse, spacing)
+        image = organise(cloud, lidar, points_in_view(cloud, camera, T_camera_lidar))
+        depth = limit_range(complete_mesh(image, camera, T_camera_lidar, lidar), near_m, far_m)
+        if self._camera is None:
+            depth = _with_measured(depth, sparse)
+        return sparse, depth, "mesh"
 
     def _view(self, sensor: str, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
         """Return the camera that scans are drawn into, the same for all frames."""
@@ -205,6 +218,13 @@ def _exposure_ns(frame: Frame, camera: str) -> int:
     """Return when a camera took its picture; else when the scan began."""
     taken = frame.images.get(camera) or frame.depths.get(camera)
     return frame.timestamp_ns if taken is None else taken.timestamp_ns
+
+
+def _with_origin(depth: DepthMap, found: Origin, told: Origin) -> DepthMap:
+    """Return a map in which pixels of one origin have another."""
+    origin = depth.origins()
+    origin[origin == found] = told
+    return changed(depth, origin=origin)
 
 
 def _with_measured(depth: DepthMap, measured: DepthMap) -> DepthMap:

@@ -19,6 +19,8 @@ _GAP_BINS = 720
 _CELLS_PER_POINT, _CELLS = 64, 1 << 22
 # So many firings one after the other say how far they are apart; one stretch of so many is asked.
 _STRETCH, _EVERY = 96, 16
+# So many points are asked whether rings are rings.
+_SOME = 64
 _SMALLEST_STEP_RAD = 1e-5
 # Lasers beside the origin put near points a few degrees off their ring; a sensor that looks along
 # z has most points at such elevations, and none of its rows at one.
@@ -81,7 +83,7 @@ def organise(
     if ring is None:
         ring, seam_rad, slopes = find_rings(cloud, azimuth_rad)
     row_of_ring, slopes = _rows(cloud, ring, slopes, lidar)
-    _check_rings(cloud, slopes[row_of_ring[ring[::_EVERY]]])
+    _check_rings(cloud, slopes[row_of_ring[ring[::_SOME]]])
     row = row_of_ring[ring[rows]]
     some_rad = azimuth_rad[rows]
     if cloud.column is not None:
@@ -211,7 +213,7 @@ def _empty_arc(azimuth_rad: NDArray[np.float32]) -> tuple[float, float]:
 
 def _check_rings(cloud: PointCloud, slopes: NDArray[np.float64]) -> None:
     """Refuse rows that are no rings around the z axis; ``slopes`` are those of some points."""
-    x, y, z = cloud.points[::_EVERY].T
+    x, y, z = cloud.points[::_SOME].T
     elevation_rad = np.arctan2(z, np.hypot(x, y))
     off_rad = np.abs(elevation_rad - np.arctan(slopes))
     steep = float(np.median(np.abs(elevation_rad))) > _STEEP_RAD
