@@ -12,6 +12,7 @@ import pytest
 from sensorfusion.errors import (
     CalibrationError,
     CorruptRecordingError,
+    DriverError,
     SensorFusionError,
     SourceError,
     UnsupportedRecordingError,
@@ -470,6 +471,19 @@ def test_two_sensors_that_the_metadata_do_not_tell_apart_ask_for_a_port(record):
 def test_a_port_that_nothing_was_sent_to_is_refused(record):
     with pytest.raises(SourceError, match=r"there are ports 7502 \(2 packets\)"):
         record(whole_scan(NEW, 1, {}), metadata(), port="1")
+
+
+def test_an_option_of_the_other_makers_sensors_is_refused(record):
+    with pytest.raises(DriverError, match="model means nothing for an Ouster sensor"):
+        record(whole_scan(NEW, 1, {}), metadata(), model="VLP-16")
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pcap")
+    with pytest.raises(SourceError, match="neither a file nor a folder"):
+        open_source(tmp_path / "pipe.pcap", driver="packets")
+    with pytest.raises(SourceError, match="no driver recognises it"):
+        open_source(tmp_path / "pipe.pcap")
 
 
 def test_what_else_a_capture_holds_is_told(record, tmp_path):

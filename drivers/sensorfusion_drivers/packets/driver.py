@@ -6,7 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from sensorfusion.errors import SensorFusionError, SourceError, UnsupportedRecordingError
+from sensorfusion.errors import (
+    DriverError,
+    SensorFusionError,
+    SourceError,
+    UnsupportedRecordingError,
+)
 from sensorfusion.formats.pcap import is_capture
 from sensorfusion.formats.udp import Capture, Datagram
 from sensorfusion.sources.driver import Driver, FrameSource, Truth
@@ -74,6 +79,8 @@ class PacketsDriver(Driver):
             If it is no capture of such a sensor, or is damaged.
         CalibrationError
             If an Ouster sensor's metadata are impossible or those of another.
+        DriverError
+            If an option is for the other maker's sensors.
         """
         capture = Capture(_find_capture(Path(location)))
         try:
@@ -94,10 +101,12 @@ def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource
     kind = _kind(capture, datagrams)
     source: FrameSource
     if kind == "velodyne":
+        _refuse_option("metadata", metadata, path, "a Velodyne")
         packets = [item for item in datagrams if item.size == PACKET_BYTES]
         chosen = _of_one_sensor(path, packets, port)
         source = VelodyneSource(capture, chosen, model)
     elif kind == "ouster":
+        _refuse_option("model", model, path, "an Ouster")
         sensor = read_metadata(_find_metadata(path, metadata))
         chosen = _ouster_packets(path, datagrams, sensor, port)
         source = OusterSource(capture, chosen, sensor)
@@ -105,6 +114,12 @@ def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource
         raise UnsupportedRecordingError(_nothing(path, datagrams, capture.skipped))
     source.notes = (*source.notes, *_left_out(capture, datagrams, chosen))
     return source
+
+
+def _refuse_option(name: str, value: str, path: Path, maker: str) -> None:
+    if value:
+        msg = f"{path}: option {name} means nothing for {maker} sensor; leave it out"
+        raise DriverError(msg)
 
 
 def _left_out(capture: Capture, datagrams: list[Datagram], chosen: list[Datagram]) -> Iterator[str]:
@@ -121,6 +136,10 @@ def _left_out(capture: Capture, datagrams: list[Datagram], chosen: list[Datagram
 def _find_capture(location: Path) -> Path:
     """Return the capture, or the only one in a folder."""
     if not location.is_dir():
+        # Opening a pipe would wait for its writer.
+        if location.exists() and not location.is_file():
+            msg = f"{location}: is neither a file nor a folder; expected a packet capture"
+            raise SourceError(msg)
         with location.open("rb") as file:
             head = file.read(4)
         if not is_capture(head):
