@@ -126,6 +126,28 @@ def test_arrays_of_numpy_are_read(tmp_path):
         assert read.time_offset_ns.tolist() == [0, 20_000_000, 50_000_000, 100_000_000]
 
 
+def test_what_else_stands_beside_points_in_an_archive_is_no_field_of_them(tmp_path):
+    np.savez(tmp_path / "a.npz", points=POINTS, T_world_lidar=np.eye(3), stamp=np.float64(5))
+    read = cloud(tmp_path / "a.npz")
+    assert np.array_equal(read.points, POINTS)
+    assert not read.extra
+
+
+@pytest.mark.parametrize("name", ["z", "intensity", "ring"])
+def test_fields_of_other_lengths_than_x_are_refused(tmp_path, name):
+    fields = dict(zip("xyz", POINTS.T, strict=True)) | {name: np.ones(len(POINTS) - 1)}
+    np.savez(tmp_path / "a.npz", **fields)
+    with pytest.raises(CorruptRecordingError, match=f"4 values of x and 3 of {name}"):
+        cloud(tmp_path / "a.npz")
+
+
+def test_the_fifth_of_six_columns_is_no_ring(tmp_path):
+    np.save(tmp_path / "a.npy", np.c_[POINTS, np.full((4, 3), [200, 100, 50])])
+    read = cloud(tmp_path / "a.npy")
+    assert read.ring is None
+    assert read.extra["column 4"].tolist() == [100] * 4
+
+
 def test_arrays_of_objects_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}, None], dtype=object), allow_pickle=True)
     with pytest.raises(SensorFusionError, match="may run code"):
@@ -141,7 +163,7 @@ def test_arrays_that_are_no_points_are_left_to_others(tmp_path, arrays):
         find_driver(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("head", ["", "2\n"])
+@pytest.mark.parametrize("head", ["", "2\n", "# 2 points\n2\n"])
 def test_lines_of_numbers_are_read_with_or_without_their_count(tmp_path, head):
     (tmp_path / "a.pts").write_text(f"{head}1 2 3 -9 255 128 0\n4 5 6 8 1 2 3\n")
     read = cloud(tmp_path / "a.pts")
@@ -540,6 +562,23 @@ def test_pictures_of_the_same_name_belong_to_a_scan(tmp_path, rig_file):
         assert [set(frame.images) for frame in source] == [set(), {"left"}, {"left"}]
         assert source[2].images["left"].pixels[0, 0, 0] == 1
         assert source.losses.unpaired == {"top": 0, "left": 1}
+
+
+def test_only_the_ending_of_a_name_is_left_out_where_pictures_have_equal_ones(tmp_path, rig_file):
+    folder = scans(tmp_path / "scans", ["scan.1", "scan.2"])
+    images = pictures(tmp_path / "images", ["scan.2"])
+    with opened(folder, rig=rig_file(), images=images) as source:
+        assert [set(frame.images) for frame in source] == [set(), {"left"}]
+        assert source.losses.unpaired["left"] == 0
+
+
+def test_the_truth_of_a_folder_with_a_rig_is_that_of_the_rigs_lidar(tmp_path, rig_file):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(2):
+        pcd(folder / f"{number}.pcd", xyz(), viewpoint=f"{number} 2 3 {QUARTER}")
+    rig_file().rename(folder / "rig.toml")
+    assert read_truth(folder).trajectory.poses[0].name == "T_world_top"
 
 
 def test_pictures_of_other_names_belong_to_scans_in_their_order_and_it_is_said(tmp_path, rig_file):

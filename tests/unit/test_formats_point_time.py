@@ -20,6 +20,18 @@ def test_times_that_count_from_the_scan_say_their_unit_by_its_length(unit, scale
     assert np.abs(times.offset_ns - OFFSET_NS).max() <= 2
 
 
+@pytest.mark.parametrize(("unit", "scale"), [("ms", 1e3), ("us", 1e6), ("ns", 1e9)])
+def test_floats_that_as_seconds_were_no_scan_say_their_unit_by_its_length(unit, scale):
+    times = point_times((SCAN_S * scale).astype("f4"))
+    assert times.unit == unit
+    assert np.abs(times.offset_ns - OFFSET_NS).max() <= 2
+
+
+def test_a_name_that_says_seconds_counts_however_long_a_file_took():
+    times = point_times(np.array([0.0, 1800.0]), in_seconds=True)
+    assert times.offset_ns.tolist() == [0, 1_800_000_000_000]
+
+
 @pytest.mark.parametrize(
     ("unit", "scale", "kind"),
     [("s", 1, "f8"), ("ms", 1e3, "u8"), ("us", 1e6, "i8"), ("ns", 1e9, "u8")],

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.errors import UnsupportedRecordingError
-from sensorfusion.formats.point_time import TIME_NAMES, PointTimes, point_times
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.formats.point_time import IN_SECONDS, TIME_NAMES, PointTimes, point_times
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.clouds.raw_scan import RawScan
@@ -50,11 +50,21 @@ class Placement:
 
 
 class _Fields:
-    """The fields of a scan by lower-case name; those not taken are left for ``extra``."""
+    """The fields of a scan by lower-case name; those not taken are left for ``extra``.
 
-    def __init__(self, fields: Mapping[str, NDArray[Any]]) -> None:
-        self.left = dict(fields)
+    Archives of numpy also hold poses and single numbers: what has another length than x is no
+    field of points.
+    """
+
+    def __init__(self, fields: Mapping[str, NDArray[Any]], path: Path) -> None:
         self._names = {name.lower(): name for name in reversed(list(fields))}
+        sized = {name: len(field) for name, field in fields.items() if field.ndim}
+        length = sized.get(self._names.get("x", ""), -1)
+        for name, other in sized.items():
+            if other != length >= 0 and name.lower() in ("y", "z", *_INTENSITY, *_RING):
+                found = f"{length} values of x and {other} of {name}"
+                raise CorruptRecordingError(path, 0, found, "as many of each", "save it anew")
+        self.left = {name: fields[name] for name, other in sized.items() if other == length}
 
     def find(self, names: tuple[str, ...]) -> NDArray[Any] | None:
         """Return the first field of these names that holds one number for each point."""
@@ -67,6 +77,8 @@ class _Fields:
     def take(self, names: tuple[str, ...]) -> NDArray[Any] | None:
         """Find a field and take it away."""
         column = self.find(names)
+        if column is None:
+            return None
         self.left = {name: other for name, other in self.left.items() if other is not column}
         return column
 
@@ -87,11 +99,13 @@ def point_cloud(scan: RawScan, placement: Placement, path: Path) -> PointCloud:
     ------
     UnsupportedRecordingError
         If there is no x, y and z.
+    CorruptRecordingError
+        If there are not as many of each.
     """
-    fields = _Fields(scan.fields)
-    axes = _axes(fields, path)
+    fields = _Fields(scan.fields, path)
+    axes = _axes(fields, scan, path)
     points, keep = _points(axes, placement)
-    count, missing = len(keep), int(len(keep) - np.count_nonzero(keep))
+    missing = int(len(keep) - np.count_nonzero(keep))
 
     def kept(layer: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(layer[keep] if missing else layer)
@@ -110,7 +124,7 @@ def point_cloud(scan: RawScan, placement: Placement, path: Path) -> PointCloud:
         time_offset_ns=None if time_offset_ns is None else kept(time_offset_ns),
         color=None if color is None else kept(color),
         normals=None if normals is None else kept(normals),
-        extra={name: kept(layer) for name, layer in fields.left.items() if len(layer) == count},
+        extra={name: kept(layer) for name, layer in fields.left.items()},
         missing=missing,
     )
 
@@ -124,7 +138,7 @@ def whole_shift_m(scan: RawScan, path: Path) -> tuple[float, float, float]:
         Whole metres; 0 where the points lie within 10 km of the origin.
     """
     middles = []
-    for axis in _axes(_Fields(scan.fields), path):
+    for axis in _axes(_Fields(scan.fields, path), scan, path):
         sample = axis[:: max(1, len(axis) // _SAMPLE)]
         finite = sample[np.isfinite(sample)]
         middles.append(float(np.median(finite)) if finite.size else 0.0)
@@ -133,17 +147,17 @@ def whole_shift_m(scan: RawScan, path: Path) -> tuple[float, float, float]:
     return (float(round(middles[0])), float(round(middles[1])), float(round(middles[2])))
 
 
-def ring_count(scan: RawScan) -> int:
+def ring_count(scan: RawScan, path: Path) -> int:
     """Return how many rings a scan shows, 0 where it does not say."""
-    ring = _counted(_Fields(scan.fields), _RING, np.dtype(np.uint16))
+    ring = _counted(_Fields(scan.fields, path), _RING, np.dtype(np.uint16))
     seen = 0 if ring is None or not ring.size else int(ring.max()) + 1
     return max(seen, scan.rows if scan.rows > 1 else 0)
 
 
-def _axes(fields: _Fields, path: Path) -> list[NDArray[Any]]:
+def _axes(fields: _Fields, scan: RawScan, path: Path) -> list[NDArray[Any]]:
     axes = fields.take_all((("x", "y", "z"),))
     if axes is None:
-        names = ", ".join(fields.left)[:120] or "none"
+        names = ", ".join(scan.fields)[:120] or "none"
         msg = f"{path}: fields {names}; expected x, y and z; give a file of points"
         raise UnsupportedRecordingError(msg)
     return axes
@@ -211,7 +225,8 @@ def _counted(fields: _Fields, names: tuple[str, ...], dtype: np.dtype[Any]) -> N
 
 def _times(fields: _Fields) -> PointTimes | None:
     column = fields.find(TIME_NAMES)
-    times = None if column is None else point_times(column)
+    in_seconds = column is not None and column is fields.find(IN_SECONDS)
+    times = None if column is None else point_times(column, in_seconds=in_seconds)
     if times is not None:
         fields.take(TIME_NAMES)
     return times

@@ -84,7 +84,7 @@ class CloudsDriver(Driver):
         raw = listing.kind.read(first.path, first.number)
         rig = rig or _beside(Path(location), "rig.toml")
         images = images or (None if rig is None else _beside(rig.parent, "images"))
-        known = _rig(rig, lidar, raw)
+        known = _rig(rig, lidar, ring_count(raw, first.path), raw)
         name = lidar or next(iter(known.lidars))
         meaning = Meaning(name, whole_shift_m(raw, first.path), points == "world")
         notes = [*listing.notes, *([raw.note] if raw.note else []), *_shift_note(meaning)]
@@ -98,15 +98,13 @@ class CloudsDriver(Driver):
         location: str,
         *,
         rate_hz: float = 10.0,
+        rig: Path | None = None,
         lidar: str | None = None,
         points: Literal["sensor", "world"] = "sensor",
     ) -> Truth:
-        """Read the poses that the files hold."""
-        listing = list_scans(Path(location), rate_hz)
-        first = listing.scans[0]
-        shift_m = whole_shift_m(listing.kind.read(first.path, first.number), first.path)
-        meaning = Meaning(lidar or _NAME, shift_m, points == "world")
-        return Truth(trajectory_of(listing, _viewpoints(listing), meaning))
+        """Read the poses that the files hold, of the LiDAR as :meth:`open` names it."""
+        with self.open(location, rate_hz=rate_hz, rig=rig, lidar=lidar, points=points) as source:
+            return Truth(source.trajectory)
 
 
 def _beside(folder: Path, name: str) -> Path | None:
@@ -114,10 +112,10 @@ def _beside(folder: Path, name: str) -> Path | None:
     return folder / name if (folder / name).exists() else None
 
 
-def _rig(path: Path | None, lidar: str | None, raw: RawScan) -> Rig:
+def _rig(path: Path | None, lidar: str | None, rings: int, raw: RawScan) -> Rig:
     """Return the rig of the file with its LiDAR, or one that is a LiDAR and no more."""
     if path is None:
-        named = _described(Lidar(name=lidar or _NAME), raw)
+        named = _described(Lidar(name=lidar or _NAME), rings, raw)
         return Rig({}, lidars={named.name: named})
     rig = read_rig(path)
     names = ", ".join(rig.lidars) or "none"
@@ -130,13 +128,13 @@ def _rig(path: Path | None, lidar: str | None, raw: RawScan) -> Rig:
         )
         raise CalibrationError(msg)
     name = lidar or next(iter(rig.lidars))
-    return replace(rig, lidars={**rig.lidars, name: _described(rig.lidars[name], raw)})
+    return replace(rig, lidars={**rig.lidars, name: _described(rig.lidars[name], rings, raw)})
 
 
-def _described(lidar: Lidar, raw: RawScan) -> Lidar:
+def _described(lidar: Lidar, rings: int, raw: RawScan) -> Lidar:
     """Return a LiDAR with the rings and columns that its first scan shows, where not known."""
     columns = raw.columns if raw.rows > 1 else 0
-    return replace(lidar, rings=lidar.rings or ring_count(raw), columns=lidar.columns or columns)
+    return replace(lidar, rings=lidar.rings or rings, columns=lidar.columns or columns)
 
 
 def _viewpoints(listing: Listing) -> list[NDArray[np.float64] | None]:

@@ -24,7 +24,7 @@ _NAMES = {
     "nor:normalX": "nx",
     "nor:normalY": "ny",
     "nor:normalZ": "nz",
-    "timeStamp": "time",
+    "timeStamp": "time_s",
 }
 # Of the file header: physical length of the file, bytes of a page.
 _HEADER_BYTES, _LENGTH_AT, _PAGE_AT = 48, 16, 40

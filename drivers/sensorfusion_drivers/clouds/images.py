@@ -11,7 +11,7 @@ from sensorfusion.errors import CalibrationError, SourceError
 from sensorfusion.rig import Rig
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
 from sensorfusion_drivers.clouds.instants import instants_in_names, natural_order
-from sensorfusion_drivers.clouds.listing import Listing
+from sensorfusion_drivers.clouds.listing import Listing, without_ending
 
 _PICTURE = re.compile(r".*\.(?:png|jpg|jpeg)", re.IGNORECASE)
 _LONGEST_NS = 100_000_000
@@ -103,8 +103,10 @@ def _paired(camera: str, files: list[Path], listing: Listing) -> Pictures:
     named_ns = instants_in_names(files)
     if listing.instants.known and named_ns is not None:
         return _by_time(files, named_ns, scans_ns)
-    stems = {_stem(scan.path): index for index, scan in enumerate(listing.scans)}
-    by_stem = {stems[_stem(path)]: path for path in files if _stem(path) in stems}
+    stems = {without_ending(scan.path): index for index, scan in enumerate(listing.scans)}
+    if len(stems) < len(listing.scans):  # several scans of one file share its name
+        stems = {}
+    by_stem = {stems[path.stem]: path for path in files if path.stem in stems}
     note = f"camera {camera}: pictures belong to the scans of the same name"
     if not by_stem and len(files) == len(scans_ns):
         by_stem = dict(enumerate(files))
@@ -128,7 +130,3 @@ def _by_time(files: list[Path], named_ns: tuple[int, ...], scans_ns: tuple[int, 
     taken = {int(j) for _, j in pairs}
     alone = tuple(picture for j, picture in enumerate(pictures) if j not in taken)
     return Pictures(of_scan, alone, len(alone), "")
-
-
-def _stem(path: Path) -> str:
-    return path.name.split(".", 1)[0]

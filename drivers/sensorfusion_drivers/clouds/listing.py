@@ -131,6 +131,11 @@ def _ending(path: Path) -> str:
     return ".pcd.bin" if name.endswith(".pcd.bin") else path.suffix.lower()
 
 
+def without_ending(path: Path) -> str:
+    """Return the name of a cloud file without what says its kind."""
+    return path.name[: len(path.name) - len(_ending(path))]
+
+
 def _no_cloud(location: Path) -> str:
     kinds = ", ".join(kind.name for kind in KINDS)
     return f"{location}: no cloud of points; expected {kinds}; give such a file or a folder of them"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,11 @@ def _named(array: NDArray[Any], path: Path) -> dict[str, NDArray[Any]]:
     if array.dtype.names and array.ndim == 1:
         return {name: array[name] for name in array.dtype.names}
     if array.ndim == 2 and array.shape[1] >= 3 and array.dtype.kind in "iuf":
-        names = (*_NUSCENES, *(f"column {k}" for k in range(len(_NUSCENES), array.shape[1])))
-        return {name: array[:, k] for k, name in enumerate(names[: array.shape[1]])}
+        width = array.shape[1]
+        # Of more columns nobody knows the fifth: x y z red green blue is as common as a ring.
+        known = _NUSCENES if width == len(_NUSCENES) else _KITTI
+        names = (*known, *(f"column {k}" for k in range(len(known), width)))
+        return {name: array[:, k] for k, name in enumerate(names[:width])}
     msg = (
         f"{path}: an array of {array.dtype} {array.shape}; expected points (N, 3 or more), or a "
         "structured array with x, y and z"
@@ -165,11 +169,13 @@ def _named(array: NDArray[Any], path: Path) -> dict[str, NDArray[Any]]:
 def _read_text(path: Path, _: int) -> RawScan:
     """Read lines of x y z [intensity] [red green blue], with or without their count before."""
     data = read_whole(path, "lines of numbers")
-    lines = [line for line in data.split(b"\n") if line.strip() and not line.startswith(b"#")]
+    every = data.split(b"\n")
+    lines = [line for line in every if line.strip() and not line.startswith(b"#")]
     first = lines[0].split() if lines else []
     rows, begin = len(lines), 0
     if len(first) == 1 and first[0].isdigit():
-        begin = data.index(lines[0]) + len(lines[0])
+        begin = len(lines[0])
+        begin += sum(len(line) + 1 for line in takewhile(lambda each: each is not lines[0], every))
         rows, first = int(first[0][:18]), lines[1].split() if len(lines) > 1 else [b""] * 3
     if len(first) not in _TEXT:
         raise CorruptRecordingError(
@@ -202,7 +208,8 @@ def _is_floats(head: bytes, path: Path, names: tuple[str, ...]) -> bool:
 
 
 def _is_text(head: bytes, path: Path) -> bool:
-    words = head[:200].split()
+    lines = (line.split() for line in head.split(b"\n") if not line.startswith(b"#"))
+    words = next(filter(None, lines), [])
     return path.suffix.lower() in {".pts", ".xyz"} and bool(words) and _is_number(words[0])
 
 

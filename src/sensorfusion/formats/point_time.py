@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 TIME_NAMES: Final = (
     "t", "time", "timestamp", "timestamps", "time_stamp", "offset_time", "time_offset", "stamps",
-    "gps_time", "gpstime",
+    "gps_time", "gpstime", "time_s",
 )  # fmt: skip
 """Names of time fields, in lower case."""
+IN_SECONDS: Final = ("gps_time", "gpstime", "time_s")
+"""Those that are seconds, however long a file took."""
 
 _UNITS_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 # Counts since 1970, or since 1980 as GPS does, in our century.
@@ -39,16 +41,19 @@ class PointTimes:
     unit: str
 
 
-def point_times(values: NDArray[Any]) -> PointTimes | None:
+def point_times(values: NDArray[Any], *, in_seconds: bool = False) -> PointTimes | None:
     """Recognise unit and origin of a time field.
 
     Numbers as large as a count since 1970 are one, in the unit that makes it fall into our
-    century. Of others, floats are seconds (the custom of PCL and of the drivers for ROS), and
-    integers have the unit in which the scan takes between 5 ms and 5 s.
+    century. Of others, floats are seconds (the custom of PCL and of the drivers for ROS) unless
+    the scan then took more than 10 s; these, and integers, have the unit in which it takes
+    between 5 ms and 5 s.
 
     Parameters
     ----------
     values : ndarray of int, uint or float, shape (N,)
+    in_seconds : bool
+        Whether the field's name says that times since no epoch are seconds.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def point_times(values: NDArray[Any]) -> PointTimes | None:
         return None
     least, most = values.min().item(), values.max().item()
     absolute = _epoch_unit(values.dtype.kind, least, most)
-    unit = absolute or _relative_unit(values.dtype.kind, most - least)
+    unit = absolute or ("s" if in_seconds else _relative_unit(values.dtype.kind, most - least))
     scale = _UNITS_NS[unit]
     # A clock that runs since some other event: only the differences say something.
     base = least if absolute or least * scale > _LONGEST_SCAN_NS else 0
@@ -84,6 +89,6 @@ def _epoch_unit(kind: str, least: float, most: float) -> str | None:
 
 
 def _relative_unit(kind: str, spread: float) -> str:
-    if kind == "f":
+    if kind == "f" and spread * _UNITS_NS["s"] <= _LONGEST_SCAN_NS:
         return "s"
     return next((unit for unit, least in _LEAST_SCAN.items() if spread >= least), "s")
