@@ -57,7 +57,10 @@ def list_objects(folder: Path, calibration_of: int | None) -> Listing:
     pictured = {name: numbered_pictures(folder / name) for name in _CAMERAS}
     taken = {
         name: {
-            number: path for number, path in found.items() if number not in texts.keys() - shared
+            number: path
+            # The first says the size of all: one that the calibration is for.
+            for number, path in sorted(found.items(), key=lambda each: each[0] not in shared)
+            if number not in texts.keys() - shared
         }
         for name, found in pictured.items()
     }
