@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sensorfusion.errors import DriverError
-from sensorfusion.sources.driver import ConnectedDevice, Driver, FrameSource
+from sensorfusion.sources.driver import ConnectedDevice, Driver, FrameSource, SampleWriter
 from sensorfusion_drivers.realsense.containers import is_recording, open_recording
 from sensorfusion_drivers.realsense.live_driver import (
     list_cameras,
@@ -18,6 +18,7 @@ from sensorfusion_drivers.realsense.source import RealSenseSource
 class RealSenseDriver(Driver):
     """Open cameras, and recordings made by librealsense or by this package."""
 
+    endings = (".db3", ".bag")
     summary = (
         "RealSense cameras (realsense:SERIAL, or realsense: for the only one) and recordings: "
         ".bag (ROS 1) and .db3 (librealsense 2.58 and later)"
@@ -100,3 +101,26 @@ class RealSenseDriver(Driver):
             If librealsense is not there, or cannot say.
         """
         return list_cameras()
+
+    def writer(self, destination: str, source: FrameSource) -> SampleWriter:
+        """Begin a recording of a source's samples, which librealsense plays.
+
+        A ``.db3`` holds raw images, which every version since 2.58 reads; a ``.bag`` is
+        compressed by LZ4.
+
+        Raises
+        ------
+        OutputError
+            If the format cannot describe the rig, or the file cannot be made.
+        """
+        # Imported here: most sources are only read.
+        from sensorfusion_drivers.realsense.writer import (  # noqa: PLC0415
+            BagWriter,
+            Db3Writer,
+            device_of,
+        )
+
+        device = device_of(source)
+        if destination.lower().endswith(".bag"):
+            return BagWriter(destination, device)
+        return Db3Writer(destination, device)

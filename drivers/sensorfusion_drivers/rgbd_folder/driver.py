@@ -5,7 +5,7 @@ from typing import Literal
 
 from sensorfusion.depth_map import DepthKind
 from sensorfusion.errors import DriverError, SourceError
-from sensorfusion.sources.driver import Driver, FrameSource, Truth
+from sensorfusion.sources.driver import Driver, FrameSource, SampleWriter, Truth
 from sensorfusion_drivers.rgbd_folder.listing import Listing
 from sensorfusion_drivers.rgbd_folder.numbered import is_numbered, list_numbered
 from sensorfusion_drivers.rgbd_folder.seven_scenes import is_seven_scenes, list_seven_scenes
@@ -30,6 +30,7 @@ class RgbdFolderDriver(Driver):
     N / 30 s, a nominal time, good for order and not for measuring speed.
     """
 
+    endings = ("",)
     summary = "folder of RGB-D pictures: 7-Scenes, TUM, Open3D and Redwood layouts"
 
     def can_open(self, location: str) -> bool:
@@ -84,6 +85,19 @@ class RgbdFolderDriver(Driver):
             raise DriverError(msg)
         folder = Path(location)
         return open_folder(_list(folder), folder, intrinsics, depth_unit_m, depth_kind, sensor)
+
+    def writer(self, destination: str, source: FrameSource) -> SampleWriter:
+        """Begin a folder in the layout of TUM with a source's depth and colour.
+
+        Raises
+        ------
+        OutputError
+            If there is no depth camera, or the folder cannot be made or is not empty.
+        """
+        # Imported here: most folders are only read.
+        from sensorfusion_drivers.rgbd_folder.tum_writer import TumWriter  # noqa: PLC0415
+
+        return TumWriter(Path(destination), source)
 
     def truth(self, location: str) -> Truth:
         """Read the poses of the frames; neither intrinsics nor pictures are read."""

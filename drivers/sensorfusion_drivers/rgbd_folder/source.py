@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthKind, RawDepth
-from sensorfusion.errors import SourceError, UnsupportedRecordingError
+from sensorfusion.errors import CalibrationError, SourceError, UnsupportedRecordingError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.transform import RigidTransform
+from sensorfusion_drivers.pictures import picture_size, read_color, read_depth
 from sensorfusion_drivers.rgbd_folder.calibration import camera_for, find_intrinsics, read_down
 from sensorfusion_drivers.rgbd_folder.listing import Listing, Pair, Picture
-from sensorfusion_drivers.pictures import picture_size, read_color, read_depth
+from sensorfusion_drivers.rgbd_folder.tum_writer import RIG_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ def open_folder(
             f"unpaired: {losses.unpaired}, dropped: {losses.dropped}; check the file names"
         )
         raise SourceError(msg)
+    if intrinsics is None and (folder / RIG_FILE).is_file():
+        return _open_with_rig(listing, folder, depth_unit_m, depth_kind)
     found, path = find_intrinsics(folder, intrinsics)
     size, has_color = _common_size(listing.pairs[0], folder)
     names = ("depth", "color") if has_color else ("depth",)
@@ -160,6 +163,28 @@ def open_folder(
     rig = Rig(cameras, registered, depth_noise={"depth": noise})
     unit_m = depth_unit_m or found.depth_unit_m or listing.unit_m
     return RgbdFolderSource(listing, rig, DepthEncoding(unit_m, depth_kind), read_down(folder))
+
+
+def _open_with_rig(
+    listing: Listing, folder: Path, depth_unit_m: float | None, depth_kind: DepthKind
+) -> RgbdFolderSource:
+    """Open a folder whose own rig file says how its cameras sit to each other."""
+    # Imported here: most folders have none.
+    from sensorfusion.calibration.rig_file import read_rig  # noqa: PLC0415
+
+    rig = read_rig(folder / RIG_FILE)
+    names = ("depth", "color") if listing.color else ("depth",)
+    missing = [name for name in names if name not in rig.cameras]
+    if missing:
+        found = ", ".join(rig.cameras) or "none"
+        msg = f"{folder / RIG_FILE}: cameras {found}; expected {' and '.join(names)}; mend the file"
+        raise CalibrationError(msg)
+    cameras = {name: rig.cameras[name] for name in names}
+    registered = (rig.transform("color", "depth"),) if listing.color else ()
+    noise = {name: value for name, value in rig.depth_noise.items() if name in cameras}
+    placed = Rig(cameras, registered, depth_noise=noise)
+    encoding = DepthEncoding(depth_unit_m or listing.unit_m, depth_kind)
+    return RgbdFolderSource(listing, placed, encoding, read_down(folder))
 
 
 def _common_size(pair: Pair, folder: Path) -> tuple[tuple[int, int], bool]:

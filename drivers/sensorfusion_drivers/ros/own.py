@@ -153,7 +153,7 @@ def own_streams(recording: McapRecording, rig: Rig) -> list[OwnStream]:
     CorruptRecordingError
         If a topic belongs to no sensor of the rig.
     """
-    known = {"imu": set(rig.imus), "points": set(rig.lidars)}
+    known = {"points": set(rig.lidars)}
     streams, beams = [], {}
     for topic, facts in recording.facts.items():
         if mcap_recording.STREAM not in facts or not recording.count(topic):
@@ -163,7 +163,9 @@ def own_streams(recording: McapRecording, rig: Rig) -> list[OwnStream]:
         if kind == "empty_beams":
             beams[name] = topic
             continue
-        if kind not in mcap_recording.KINDS or sensor not in known.get(kind, rig.cameras):
+        # Where an inertial sensor sits may be unknown: then the rig does not name it.
+        is_known = kind == "imu" or sensor in known.get(kind, rig.cameras)
+        if kind not in mcap_recording.KINDS or not is_known:
             found = f"topic {topic!r} with {kind!r} of {sensor!r}"
             expected = "a kind that is known, of a sensor in the rig"
             raise CorruptRecordingError(recording.path, 0, found, expected, ADVICE)

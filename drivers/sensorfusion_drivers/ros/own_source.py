@@ -67,7 +67,7 @@ class OwnSource(SeekableFrameSource):
         for column, stream in enumerate((self._first, *self._others)):
             used = int(np.count_nonzero(self._rows[:, column] >= 0))
             self.losses.unpaired[stream.name] = len(stream.stamps_ns) - used
-        self.imu = _joined([stream for stream in beside if stream.kind == "imu"])
+        self.imu = _joined([stream for stream in beside if stream.sensor in rig.imus])
         self.metadata = MappingProxyType(
             dict(recording.beside.metadata.get(mcap_recording.DEVICE, {}))
         )

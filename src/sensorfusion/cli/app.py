@@ -40,6 +40,8 @@ _COMMANDS = {
         "evaluate:app",
         "Measure depth, a trajectory or a mesh against the truth, or depth over time.",
     ),
+    "convert": ("convert:convert", "Write a recording in another format, every sample of it."),
+    "recover": ("convert:recover", "Save what can be read of a damaged recording."),
     "export": ("export:app", "Write what was measured in the files of other programs."),
     "calibrate": ("calibrate:app", "Say what is known of a device: rig files."),
     "devices": ("devices:devices", "List the cameras that are plugged in."),

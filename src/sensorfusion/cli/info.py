@@ -22,6 +22,7 @@ from sensorfusion.sources.registry import find_driver
 
 _PIXELS_PER_FRAME = 20_000
 _LIVE_FRAMES = 30
+_LENS = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
 _FIELDS = ("intensity", "ring", "column", "time_offset_ns", "color", "normals")
 
 
@@ -64,7 +65,8 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
     seen = {name for frame in frames for name in _sensors(frame)}
 
     def counted(name: str) -> int:
-        return (paired[name] if name in seen else 0) + source.losses.unpaired.get(name, 0)
+        beside = source.losses.unpaired.get(name, 0) + source.beside_frames.get(name, 0)
+        return (paired[name] if name in seen else 0) + beside
 
     duration_ns = frames[-1].timestamp_ns - frames[0].timestamp_ns
     return {
@@ -82,6 +84,10 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
                 "count": counted(name),
             }
             for name, camera in source.rig.cameras.items()
+        ]
+        + [
+            {"name": name, "kind": "imu", **dict.fromkeys(_LENS), "count": count}
+            for name, count in _inertial(source).items()
         ],
         "depth_m": _depth(frames),
         "poses": len(source.trajectory) if source.trajectory is not None else 0,
@@ -90,6 +96,13 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
         "metadata": dict(source.metadata),
         "notes": list(source.notes),
     }
+
+
+def _inertial(source: FrameSource) -> dict[str, int]:
+    """Return how many readings there are of each inertial sensor, or half of one."""
+    pictured = (*source.rig.cameras, *source.rig.lidars)
+    beside = {name: n for name, n in source.beside_frames.items() if name not in pictured}
+    return beside or ({} if source.imu is None else {source.imu.name: len(source.imu)})
 
 
 def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
@@ -172,6 +185,8 @@ def _depth(frames: list[Frame]) -> dict[str, float | None]:
 
 
 def _stream_line(stream: dict[str, Any]) -> str:
+    if stream["kind"] == "imu":
+        return f"{stream['count']} readings"
     if stream["kind"] != "lidar":
         return (
             f"{stream['count']} x {stream['width']}x{stream['height']}, "

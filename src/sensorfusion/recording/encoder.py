@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import zstandard
+
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import OutputError
 from sensorfusion.formats import mcap_recording
+from sensorfusion.formats.mcap_write import Packer
 from sensorfusion.formats.ros2_schemas import CAMERA_INFO, IMU, POINT_CLOUD
 from sensorfusion.frame import Sample
 from sensorfusion.image import Image
@@ -18,6 +21,8 @@ from sensorfusion.recording.clouds import encode_beams, encode_cloud
 from sensorfusion.recording.messages import CameraInfo, Message, imu_message
 from sensorfusion.recording.options import DepthCodec, RecordingOptions
 from sensorfusion.recording.pictures import (
+    ZSTD_COLOR,
+    ZSTD_LEVEL,
     choose_codec,
     depth_kind,
     encode_depth,
@@ -52,6 +57,9 @@ class SampleEncoder:
         self._options = options
         self._streams: dict[str, _Stream] = {}
         self._infos: dict[str, CameraInfo] = {}
+        self._packer: Packer = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        settings = zstandard.ZstdCompressionParameters(**ZSTD_COLOR)
+        self._color_packer: Packer = zstandard.ZstdCompressor(compression_params=settings)
 
     def encode(self, sample: Sample) -> Iterator[Message]:
         """Yield the messages of a sample; a picture's is followed by its calibration.
@@ -64,7 +72,8 @@ class SampleEncoder:
         """
         data = sample.data
         if isinstance(data, ImuReading):
-            if data.name not in self._rig.imus:
+            # Where an inertial sensor sits may be unknown: then the rig does not name it.
+            if data.name in (*self._rig.cameras, *self._rig.lidars):
                 raise self._unknown(sample, data.name)
             stream = self._stream(sample, "imu", data.name, "/data_raw")
             time_ns = sample.timestamp_ns
@@ -75,12 +84,14 @@ class SampleEncoder:
         else:
             yield from self._picture(sample, data)
 
-    def is_packed(self, sample: Sample) -> bool:
-        """Tell whether the messages of a sample gain nothing from being packed again."""
-        data = sample.data
-        if isinstance(data, Image):
-            return self._options.color != "raw"
-        return isinstance(data, RawDepth) and self._streams[sample.stream].codec == "png"
+    def packer(self, sample: Sample | None) -> Packer | None:
+        """Return what packs a chunk best that ends with a sample; None if nothing would."""
+        if sample is None:
+            return self._packer
+        if isinstance(sample.data, Image):
+            return self._color_packer if self._options.color == "raw" else None
+        is_png = self._streams[sample.stream].codec == "png"
+        return None if isinstance(sample.data, RawDepth) and is_png else self._packer
 
     def _cloud(self, sample: Sample, cloud: PointCloud) -> Iterator[Message]:
         name, time_ns = cloud.coordinate_system, sample.timestamp_ns

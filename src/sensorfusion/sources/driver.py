@@ -187,6 +187,9 @@ class ConnectedDevice:
 class SampleWriter(Protocol):
     """A recording that is being written, sample by sample; whole once it is closed."""
 
+    notes: list[str]
+    """What could not be kept, a sentence each; final once it is closed."""
+
     @abstractmethod
     def write(self, sample: Sample) -> None:
         """Append a sample; samples come in order of time.

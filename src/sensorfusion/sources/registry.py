@@ -12,8 +12,15 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sensorfusion.errors import DriverError, SourceError
-from sensorfusion.sources.driver import ConnectedDevice, Driver, FrameSource, Truth
+from sensorfusion.errors import DriverError, OutputError, SourceError
+from sensorfusion.sources.driver import (
+    ConnectedDevice,
+    Driver,
+    FrameSource,
+    SampleWriter,
+    Truth,
+    Writes,
+)
 from sensorfusion.sources.options import DriverOption, convert_options, describe_options
 
 GROUP: Final = "sensorfusion.drivers"
@@ -128,6 +135,34 @@ def open_source(
     name = driver or find_driver(location)
     loaded = load_driver(name)
     return _call(loaded.open, str(location), convert_options(loaded, name, options or {}))
+
+
+def open_writer(destination: str | Path, source: FrameSource) -> SampleWriter:
+    """Begin a recording in the format that the destination's name says.
+
+    Parameters
+    ----------
+    destination : str or Path
+        Its ending tells the format; a name without one is a folder of pictures.
+    source : FrameSource
+        Whose samples will be written: its rig, device and poses are.
+
+    Raises
+    ------
+    OutputError
+        If no driver writes such recordings, or the one that does cannot write this one.
+    """
+    ending = Path(destination).suffix.lower()
+    known: list[str] = []
+    for name in driver_names():
+        driver = load_driver(name)
+        if isinstance(driver, Writes):
+            if ending in driver.endings:
+                return driver.writer(str(destination), source)
+            known += driver.endings
+    listed = ", ".join(each or "a folder" for each in known)
+    msg = f"{destination}: no driver writes {ending}; expected one of {listed}"
+    raise OutputError(msg)
 
 
 @contextmanager
