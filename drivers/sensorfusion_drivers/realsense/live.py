@@ -156,7 +156,7 @@ class LiveSource(LiveFrameSource):
         end_s = time.monotonic() + (self._seconds or float("inf"))
         try:
             if not inbox.wait_for_first(patience.begin_s) and not self._begin_again(inbox):
-                self._say_never_began(inbox)
+                self._refuse_silence(inbox)
             while time.monotonic() < end_s and not self._closed.is_set():
                 item = inbox.get(min(patience.silent_s / 4, end_s - time.monotonic()))
                 if item is not None:
@@ -192,7 +192,7 @@ class LiveSource(LiveFrameSource):
             else:
                 reason = "it began, and nothing came"
             if self._closed.wait(wait_s):
-                break
+                return False
             wait_s *= 2
         self._note(f"{happened} and did not come back in {patience.give_up_s:g} s: {reason}")
         return False
@@ -204,7 +204,10 @@ class LiveSource(LiveFrameSource):
             raise SourceError(msg)
         return session
 
-    def _say_never_began(self, inbox: Inbox) -> None:
+    def _refuse_silence(self, inbox: Inbox) -> None:
+        """Raise what is wrong with a camera that never delivered, unless it was closed."""
+        if self._closed.is_set():
+            return
         silent = [stream for stream, counts in inbox.counts.items() if not counts.received]
         msg = (
             f"camera {self._serial} began and no {' and no '.join(silent)} came; plug it in again, "
