@@ -8,7 +8,7 @@ import pytest
 
 from sensorfusion.camera import Camera
 from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels
-from sensorfusion.depth.mesh_completion import complete_mesh
+from sensorfusion.depth.mesh_completion import complete_mesh, points_in_view
 from sensorfusion.depth.organise import organise
 from sensorfusion.depth_map import Origin
 from sensorfusion.distortion import Distortion
@@ -250,6 +250,18 @@ def test_threads_and_earlier_scans_of_other_sizes_leave_no_trace():
     with ThreadPoolExecutor(2) as pool:
         for number, metres in enumerate(pool.map(complete, range(30))):
             np.testing.assert_array_equal(metres, alone[number % 3])
+
+
+def test_points_out_of_view_change_nothing_of_what_a_camera_sees():
+    azimuths = np.arange(-0.5, -360.0, -1.0)
+    whole = scan(lambda rays: 10.0 / np.hypot(rays[..., 0], rays[..., 1]), GRID[0], azimuths)
+    chosen = points_in_view(whole.cloud, CAMERA, camera_at())
+    # 26.6 degrees to either side, and a rim of 4.
+    assert len(GRID[0]) * 52 < len(chosen) < len(GRID[0]) * 70
+    in_view = complete_mesh(organise(whole.cloud, LIDAR, chosen), CAMERA, camera_at(), LIDAR)
+    everything = complete_mesh(whole, CAMERA, camera_at(), LIDAR)
+    np.testing.assert_allclose(in_view.metres, everything.metres, rtol=1e-6)
+    np.testing.assert_array_equal(in_view.origins(), everything.origins())
 
 
 def test_a_transform_of_another_camera_is_refused():

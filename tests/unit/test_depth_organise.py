@@ -150,6 +150,34 @@ def test_separate_elevations_are_rings_though_the_points_lie_in_any_order():
         assert (ring[order][cells[cells >= 0]] == row).all()
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_chosen_points_are_laid_out_as_in_the_whole_scan(named):
+    # Rings begin straight ahead: the seam lies in the middle of what is chosen.
+    points, ring = scan(np.linspace(2.0, -20.0, 12), np.arange(0.1, 360.0, 0.4))
+    cloud = PointCloud(points, "lidar", ring=ring if named else None)
+    ahead = np.abs(np.arctan2(points[:, 1], points[:, 0])) < np.deg2rad(40.0)
+    chosen = np.flatnonzero(ahead).astype(np.int32)
+    image = organise(cloud, LIDAR, chosen)
+    whole = organise(cloud, LIDAR)
+    assert not image.wraps
+    assert image.index.shape == (12, 200)
+    for cells, all_cells in zip(image.index, whole.index, strict=True):
+        in_all = all_cells[np.isin(all_cells, chosen)]
+        assert set(cells) == set(in_all)
+        azimuth = np.arctan2(points[cells, 1], points[cells, 0])
+        assert (np.diff(azimuth) > 0).all()
+
+
+def test_columns_of_chosen_points_begin_with_the_first_of_them():
+    points, ring = scan([1.0, -1.0], np.arange(0.5, 360.5, 1.0))
+    column = np.tile(np.arange(360, dtype=np.int32), 2)
+    cloud = PointCloud(points, "lidar", ring=ring, column=column)
+    chosen = np.array([100, 103, 462], np.int32)
+    image = organise(cloud, LIDAR, chosen)
+    assert image.index.tolist() == [[100, -1, -1, 103], [-1, -1, 462, -1]]
+    assert not image.wraps
+
+
 def test_a_cloud_without_rings_is_refused_with_what_works_instead():
     points = np.random.default_rng(3).normal(size=(5000, 3)).astype(np.float32)
     with pytest.raises(SourceError, match="'smooth' or 'guided'"):

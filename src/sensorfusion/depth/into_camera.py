@@ -54,6 +54,8 @@ class CameraDepth:
         Where a depth camera was merged with a LiDAR: what that said about it.
     moved : bool
         Whether a scan was compensated for its motion.
+    T_camera_sensor : RigidTransform or None
+        Of a scan, where the camera of ``depth`` sits: of a panorama the rig does not say it.
     """
 
     frame: Frame
@@ -63,6 +65,7 @@ class CameraDepth:
     completion: Completion = "none"
     correction: Correction | None = None
     moved: bool = False
+    T_camera_sensor: RigidTransform | None = None
 
 
 class IntoCamera:
@@ -152,7 +155,9 @@ class IntoCamera:
             noise = self._rig.noise_of(camera.name)
             depth, correction = combine(depth, absolute_depth(other, self._settings, noise))
         points = projection.points_in_image
-        return CameraDepth(frame, depth, sparse, points, completion, correction, moved)
+        return CameraDepth(
+            frame, depth, sparse, points, completion, correction, moved, T_camera_lidar
+        )
 
     def _completed(
         self, frame: Frame, cloud: PointCloud, drawn: DepthMap, T_camera_lidar: RigidTransform

@@ -215,9 +215,10 @@ def _check_rings(cloud: PointCloud, slopes: NDArray[np.float64]) -> None:
     """Refuse rows that are no rings around the z axis; ``slopes`` are those of some points."""
     x, y, z = cloud.points[::_SOME].T
     elevation_rad = np.arctan2(z, np.hypot(x, y))
+    if float((np.abs(elevation_rad) > _STEEP_RAD).mean()) <= 0.5:
+        return
     off_rad = np.abs(elevation_rad - np.arctan(slopes))
-    steep = float(np.median(np.abs(elevation_rad))) > _STEEP_RAD
-    if steep and float(np.median(off_rad)) > _OFF_RING_RAD:
+    if float(np.median(off_rad)) > _OFF_RING_RAD:
         msg = (
             f"LiDAR {cloud.coordinate_system!r}: points lie {np.degrees(np.median(off_rad)):.0f} "
             "degrees above or below their ring, in the middle; expected rings around the z axis; "

@@ -107,9 +107,10 @@ def _seam_rad(points: NDArray[np.float32], azimuth_rad: NDArray[np.float32], sig
     if not found:
         return float(azimuth_rad[0])
     # Edges of things leap, too, but not in most rings at one azimuth.
-    heights, edges = np.histogram(middle_rad, np.arange(0, arc_rad + 3 * _ARC_MARGIN_RAD, _BIN_RAD))
-    best = int(np.argmax(heights[:-1] + heights[1:]))
-    chosen = (middle_rad >= edges[best]) & (middle_rad <= edges[best + 2])
+    bins = (middle_rad / _BIN_RAD).astype(np.int64)
+    heights = np.bincount(bins)
+    best = int(np.argmax(heights + np.append(heights[1:], 0)))
+    chosen = (bins == best) | (bins == best + 1)
     seam_rad = start_rad + sign * float(np.median(middle_rad[chosen]))
     return float((seam_rad + np.pi) % (2 * np.pi) - np.pi)
 
