@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sensorfusion.sources.registry import open_source, read_truth
 
 STREET = {"frames": "2", "scale": "0.5", "noise": "lidar"}
 SETTINGS = DepthSettings(near_m=0.1)
+STREET_FOLDER = Path(__file__).parents[2] / "recordings" / "street"
 
 
 def arguments(location, options):
@@ -128,6 +130,9 @@ def test_without_a_camera_the_range_image_is_the_picture(tmp_path, capsys):
     document = json.loads((tmp_path / "depth.json").read_text())
     assert document["camera"]["name"] == "lidar_panorama"
     assert document["camera"]["distortion"]["model"] == "spherical"
+    assert document["depth_kind"] == "range"
+    links = {(link["target"], link["source"]) for link in document["rig"]["transforms"]}
+    assert ("lidar_panorama", "lidar") in links
     assert document["metres_per_unit"] == 1 / 256
     stored = cv2.imread(str(tmp_path / "000000.png"), cv2.IMREAD_UNCHANGED)
     assert stored.shape == (16, 128)
@@ -165,6 +170,19 @@ def test_an_overlay_without_a_camera_is_wrong_usage(tmp_path, capsys):
     assert cli.run([*options, "--overlay", "--out", str(tmp_path / "out")]) == 2
     assert "name it with --camera" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_overlay_for_which_there_is_no_picture_is_missed_aloud(tmp_path, capsys):
+    import shutil
+
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in [STREET_FOLDER / "rig.toml", *sorted(STREET_FOLDER.glob("*.pcd"))[:2]]:
+        shutil.copy(path, bare)
+    options = ["--camera", "color", "--overlay", "--out", str(tmp_path / "out")]
+    assert cli.run(["depth", str(bare), *options]) == 0
+    assert "2 maps have no overlay" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "overlay").exists()
 
 
 def test_a_camera_that_the_rig_lacks_is_named(street):

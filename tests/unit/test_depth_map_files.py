@@ -9,6 +9,7 @@ from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import ConfigError, OutputError
+from sensorfusion.export.depth_map_files import find_depth_maps
 from sensorfusion.export.depth_maps import DepthMapWriter
 from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform
@@ -166,3 +167,14 @@ def test_a_folder_that_is_a_file_and_a_wrong_unit_are_refused(tmp_path):
     for unit in (0.0, -1.0, float("nan")):
         with pytest.raises(ConfigError, match="positive unit"):
             DepthMapWriter(tmp_path, RIG, metres_per_unit=unit)
+
+
+def test_uncertainty_of_maps_that_were_replaced_is_not_taken_for_that_of_the_new_ones(tmp_path):
+    certain = DepthMap(METRES, DEPTH, 7, sigma_m=np.where(METRES > 0, np.float32(0.5), 0))
+    with DepthMapWriter(tmp_path, RIG) as writer:
+        writer.write(0, certain)
+        writer.write_sigma(0, certain)
+    assert find_depth_maps(tmp_path).sigma_m("0")[0].tolist() == [0, 0.5, 0.5, 0.5]
+    with DepthMapWriter(tmp_path, RIG) as writer:
+        writer.write(0, depth_map())
+    assert find_depth_maps(tmp_path).sigma_m("0") is None

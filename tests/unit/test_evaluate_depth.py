@@ -1,6 +1,5 @@
 import json
 
-import cv2
 import numpy as np
 import pytest
 
@@ -44,6 +43,19 @@ def test_maps_count_alike_however_many_pixels_they_share():
     assert error.maps == 2
 
 
+def test_a_map_without_depth_covers_nothing():
+    full = (maps([2.0, 3.0]), maps([2.0, 3.0]))
+    empty = (maps([0.0, 0.0]), maps([2.0, 3.0]))
+    error = compare_depth([full, empty])
+    assert error.coverage == pytest.approx(0.5)
+    assert error.mae_m == 0
+
+
+def test_uncertainty_of_another_size_is_refused():
+    with pytest.raises(EvaluationError, match="2x1 pixels, the uncertainty 3x1"):
+        DepthComparison().add(maps([1, 1]), maps([1, 1]), maps([1, 1, 1]))
+
+
 def test_sigma_that_is_half_the_errors_gives_a_ratio_of_two_in_every_bin():
     rng = np.random.default_rng(1)
     sigma = rng.uniform(0.01, 0.1, (200, 300)).astype(np.float32)
@@ -65,6 +77,8 @@ def test_maps_that_share_no_pixel_cannot_be_compared():
 
 
 def test_a_png_of_kitti_holds_256ths_of_a_metre(tmp_path):
+    import cv2
+
     cv2.imwrite(str(tmp_path / "0000000005.png"), np.array([[256, 640, 0]], np.uint16))
     found = find_depth_maps(tmp_path, 1 / 256)
     assert list(found.files) == ["5"]
@@ -72,12 +86,16 @@ def test_a_png_of_kitti_holds_256ths_of_a_metre(tmp_path):
 
 
 def test_a_png_whose_unit_nobody_says_is_refused(tmp_path):
+    import cv2
+
     cv2.imwrite(str(tmp_path / "5.png"), np.array([[256]], np.uint16))
     with pytest.raises(SourceError, match="unit nobody says"):
         find_depth_maps(tmp_path).metres("5")
 
 
 def test_a_preview_is_not_taken_for_depth(tmp_path):
+    import cv2
+
     cv2.imwrite(str(tmp_path / "5.png"), np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(SourceError, match="is this a preview"):
         find_depth_maps(tmp_path, 0.001).metres("5")
@@ -88,9 +106,17 @@ def test_what_is_not_finite_in_an_array_is_no_depth(tmp_path):
     assert find_depth_maps(tmp_path / "a.npy").metres("a").tolist() == [[0, 0, 0, 2]]
 
 
+def test_an_array_whose_header_says_more_than_there_is_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((2, 3)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole.replace(b"(2, 3)", b"(9999999, 9999999)"))
+    with pytest.raises(CorruptRecordingError, match=r"those of float64|header of an NPY"):
+        find_depth_maps(tmp_path / "a.npy").metres("a")
+
+
 def test_a_damaged_description_is_named(tmp_path):
     (tmp_path / "depth.json").write_text(json.dumps({"maps": 3}))
-    with pytest.raises(CorruptRecordingError, match="depth.json"):
+    with pytest.raises(CorruptRecordingError, match=r"depth\.json"):
         find_depth_maps(tmp_path)
 
 

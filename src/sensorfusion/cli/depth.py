@@ -165,7 +165,7 @@ def depth(
                     break
         losses = opened.losses
     write_line(f"{said.maps} depth maps in {files.out}, {said.previews(near_m, far_m, settings)}")
-    for line in said.lines(making):
+    for line in said.lines(making, files):
         write_line(f"  {line}")
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
@@ -185,16 +185,18 @@ class _Said:
     scans: int = 0
     moved: int = 0
     otherwise: int = 0
+    without_picture: int = 0
     scales: list[float] = field(default_factory=list)
 
     def add(self, found: CameraDepth) -> None:
         self.maps += 1
         self.with_depth += bool(found.depth.metres.any())
         if isinstance(found.frame.measurement, PointCloud):
-            self.scans += found.frame.measurement.time_offset_ns is not None
-            self.moved += found.moved
-        if found.completion != "none":
-            self.otherwise += found.completion == "smooth"
+            timed = found.frame.measurement.time_offset_ns is not None
+            self.scans += timed
+            self.moved += timed and found.moved
+        self.otherwise += found.completion == "smooth"
+        self.without_picture += found.depth.camera.name not in found.frame.images
         if found.correction is not None and found.correction.pixels:
             self.scales.append(found.correction.scale)
 
@@ -206,8 +208,10 @@ class _Said:
         )
         return f"all empty: no pixel has depth {kept}"
 
-    def lines(self, making: Making) -> list[str]:
+    def lines(self, making: Making, files: MapFiles) -> list[str]:
         lines = []
+        if files.overlay and self.without_picture:
+            lines.append(f"{self.without_picture} maps have no overlay: no picture of that camera")
         if self.scans > self.moved:
             lines.append(
                 f"{self.scans - self.moved} scans are not compensated for the sensor's motion: no "
@@ -232,6 +236,8 @@ def _write(
     if found.correction is not None:
         filling["merged"] = asdict(found.correction)
     writer.write(index, made, preview, found.points_in_image, filling)
+    if found.T_camera_sensor is not None and made.camera.is_spherical:
+        writer.place(found.T_camera_sensor)
     if files.sigma:
         writer.write_sigma(index, made)
     image = found.frame.images.get(made.camera.name)

@@ -15,7 +15,7 @@ _SIGMAS_KEPT = 20_000
 _DELTA = 1.25
 _FIGURES = (
     *("rmse_m", "mae_m", "irmse_per_km", "imae_per_km", "abs_rel"),
-    *("delta_1", "delta_2", "delta_3", "coverage"),
+    *("delta_1", "delta_2", "delta_3"),
 )
 
 
@@ -24,7 +24,8 @@ class DepthError:
     """How far depth maps are from the truth.
 
     Each figure is taken over the pixels of one map that have depth in the estimate and in the
-    truth, and then averaged over the maps, as KITTI does.
+    truth, and then averaged over the maps, as KITTI does. A map that shares no pixel with its
+    truth has no error, and counts in ``coverage`` alone.
 
     Attributes
     ----------
@@ -67,6 +68,7 @@ class DepthComparison:
     """Takes one pair of maps after the other."""
 
     _rows: list[NDArray[np.float64]] = field(default_factory=list)
+    _coverage: list[float] = field(default_factory=list)
     _sigmas: list[NDArray[np.float64]] = field(default_factory=list)
     _seen: int = 0
 
@@ -90,15 +92,18 @@ class DepthComparison:
         EvaluationError
             If the sizes differ.
         """
-        if estimate_m.shape != truth_m.shape:
-            msg = (
-                f"the estimate has {estimate_m.shape[1]}x{estimate_m.shape[0]} pixels, the truth "
-                f"{truth_m.shape[1]}x{truth_m.shape[0]}; give depth of one camera"
-            )
-            raise EvaluationError(msg)
+        for what, other_m in (("truth", truth_m), ("uncertainty", sigma_m)):
+            if other_m is not None and estimate_m.shape != other_m.shape:
+                msg = (
+                    f"the estimate has {estimate_m.shape[1]}x{estimate_m.shape[0]} pixels, the "
+                    f"{what} {other_m.shape[1]}x{other_m.shape[0]}; give depth of one camera"
+                )
+                raise EvaluationError(msg)
         self._seen += 1
         true = truth_m > 0
         both = true & (estimate_m > 0)
+        if true.any():
+            self._coverage.append(float(both.sum() / true.sum()))
         if not both.any():
             return
         found, expected = estimate_m[both].astype(np.float64), truth_m[both].astype(np.float64)
@@ -114,7 +119,6 @@ class DepthComparison:
                     np.abs(inverse).mean(),
                     (np.abs(error_m) / expected).mean(),
                     *shares,
-                    both.sum() / true.sum(),
                 ]
             )
         )
@@ -138,7 +142,12 @@ class DepthComparison:
             )
             raise EvaluationError(msg)
         values = dict(zip(_FIGURES, np.mean(self._rows, axis=0).tolist(), strict=True))
-        return DepthError(**values, maps=self._seen, sigma=_ratios_68(self._sigmas))
+        return DepthError(
+            **values,
+            coverage=float(np.mean(self._coverage)),
+            maps=self._seen,
+            sigma=_ratios_68(self._sigmas),
+        )
 
 
 def compare_depth(

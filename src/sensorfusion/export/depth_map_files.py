@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats import png
+from sensorfusion.formats.npy import read_npy
 from sensorfusion.formats.read_file import read_whole
 
 _SUFFIXES = (".png", ".tiff", ".tif", ".npy")
@@ -29,11 +30,14 @@ class DepthMapFiles:
         Camera that they belong to, as far as the folder says so.
     metres_per_unit : float or None
         Of 16-bit PNGs; None for files that hold metres.
+    sigmas : mapping of str to Path
+        Standard deviations of maps, float32 metres, as far as there are any.
     """
 
     files: Mapping[str, Path]
     camera: str | None
     metres_per_unit: float | None
+    sigmas: Mapping[str, Path] = field(default_factory=dict)
 
     def metres(self, key: str) -> NDArray[np.float32]:
         """Return one map, float32 (H, W), metres, 0 = no depth.
@@ -47,8 +51,7 @@ class DepthMapFiles:
 
     def sigma_m(self, key: str) -> NDArray[np.float32] | None:
         """Return the standard deviations of one map, metres, or None where none are written."""
-        path = self.files[key].parent / "sigma" / f"{self.files[key].stem}.tiff"
-        return _read(path, None) if path.is_file() else None
+        return _read(self.sigmas[key], None) if key in self.sigmas else None
 
 
 def holds_depth_maps(location: Path) -> bool:
@@ -103,14 +106,20 @@ def _described(folder: Path) -> DepthMapFiles:
         files = {
             str(int(entry["index"])): _inside(folder, entry["file"]) for entry in document["maps"]
         }
+        # Only what the description names belongs to these maps: a folder may be written twice.
+        sigmas = {
+            str(int(entry["index"])): _inside(folder / "sigma", entry["sigma"].partition("/")[2])
+            for entry in document["maps"]
+            if "sigma" in entry
+        }
         is_png = document["format"] == "png"
         unit_m = float(document["metres_per_unit"]) if is_png else None
         name = None if camera is None else str(camera["name"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = f"{type(error).__name__}: {error}"
         expected = "JSON with camera, format, metres_per_unit and maps"
         raise CorruptRecordingError(path, 0, found, expected, _ADVICE) from error
-    return DepthMapFiles(files, name, unit_m)
+    return DepthMapFiles(files, name, unit_m, sigmas)
 
 
 def _inside(folder: Path, name: object) -> Path:
@@ -126,7 +135,7 @@ def _key(path: Path) -> str:
 
 def _read(path: Path, metres_per_unit: float | None) -> NDArray[np.float32]:
     if path.suffix.lower() == ".npy":
-        return _metres(path, _npy(path))
+        return _metres(path, read_npy(path))
     data = read_whole(path, "a depth map")
     if data.startswith(png.SIGNATURE):
         png.read_header(data, path)
@@ -146,14 +155,6 @@ def _read(path: Path, metres_per_unit: float | None) -> NDArray[np.float32]:
             raise SourceError(msg)
         return pixels.astype(np.float32) * np.float32(metres_per_unit)
     return _metres(path, pixels)
-
-
-def _npy(path: Path) -> NDArray[Any]:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
-        found = f"data that numpy cannot read ({error})"
-        raise CorruptRecordingError(path, 0, found, "an array in NPY", _ADVICE) from error
 
 
 def _metres(path: Path, values: NDArray[Any]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import ConfigError, OutputError
 from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.rig import Rig
+from sensorfusion.transform import RigidTransform
 
 DepthFormat = Literal["png", "tiff"]
 _LARGEST_UNIT = 65534
@@ -75,6 +76,8 @@ class DepthMapWriter:
         self._format, self._unit_m = file_format, metres_per_unit
         self._camera: Camera | None = None
         self._entries: list[_Entry] = []
+        self._sigmas: dict[int, str] = {}
+        self._placed: RigidTransform | None = None
         try:
             (self._folder / "preview").mkdir(parents=True, exist_ok=True)
             (self._folder / "depth.json").unlink(missing_ok=True)
@@ -146,11 +149,16 @@ class DepthMapWriter:
             _Entry(name, index, depth.timestamp_ns, points, _origin_counts(depth), filling or {})
         )
 
+    def place(self, T_camera_sensor: RigidTransform) -> None:
+        """Say where the camera of the maps sits, when the rig does not know it."""
+        self._placed = T_camera_sensor
+
     def write_sigma(self, index: int, depth: DepthMap) -> None:
         """Write the standard deviations of one map as ``sigma/NNNNNN.tiff``, float32 metres."""
-        folder = self._folder / "sigma"
-        make_folder(folder)
-        self._save(folder / f"{index:06d}.tiff", depth.sigmas_m() * depth.valid, [])
+        name = f"sigma/{index:06d}.tiff"
+        make_folder(self._folder / "sigma")
+        self._save(self._folder / name, depth.sigmas_m() * depth.valid, [])
+        self._sigmas[index] = name
 
     def write_overlay(self, index: int, picture: NDArray[np.uint8]) -> None:
         """Write the points over a picture, uint8 (H, W, 3), as ``overlay/NNNNNN.jpg``."""
@@ -190,16 +198,19 @@ class DepthMapWriter:
         cameras = {camera.name: camera for camera in self._rig.cameras.values()}
         if self._camera is not None:
             cameras[self._camera.name] = self._camera
+        sigmas = self._sigmas
+        placed = () if self._placed is None else (self._placed,)
         return {
             "format": self._format,
             "metres_per_unit": self._unit_m if self._format == "png" else 1.0,
             "no_depth": 0,
+            "depth_kind": "z" if self._camera is None else self._camera.depth_kind,
             "camera": None if self._camera is None else _camera_json(self._camera),
             "rig": {
                 "cameras": [_camera_json(camera) for camera in cameras.values()],
                 "transforms": [
                     {"target": T.target, "source": T.source, "matrix": T.matrix.tolist()}
-                    for T in self._rig.transforms
+                    for T in (*self._rig.transforms, *placed)
                 ],
             },
             "maps": [
@@ -209,6 +220,7 @@ class DepthMapWriter:
                     "timestamp_ns": entry.timestamp_ns,
                     "points_in_image": entry.points_in_image,
                     "origin": entry.origin,
+                    **({"sigma": sigmas[entry.index]} if entry.index in sigmas else {}),
                     **entry.filling,
                 }
                 for entry in self._entries
