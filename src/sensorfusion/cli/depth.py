@@ -121,7 +121,8 @@ class Making:
         How pixels without depth are filled: not at all; by smoothing between measurements; by the
         surface between a LiDAR's beams; by smoothing that follows the edges of the picture.
     poses : str or None
-        Compensate LiDAR scans for the motion in a TUM file; by default for the recording's own.
+        Compensate LiDAR scans for the LiDAR's motion in a TUM file (T_world_lidar); by default
+        for the recording's own.
     """
 
     camera: str | None = None

@@ -9,9 +9,11 @@ from cyclopts import App, Parameter
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.progress import Watch
+from sensorfusion.cli.usage import UsageError
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import with_metric_scale
 from sensorfusion.depth.into_cloud import IntoCloud
+from sensorfusion.errors import ConfigError
 from sensorfusion.export.cloud import write_cloud
 from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.sources.driver import SeekableFrameSource
@@ -63,7 +65,10 @@ def cloud(
         Farther points are left out, metres: by default what the sensor is good for.
     """
     opening = opening or SourceOptions()
-    settings = DepthSettings(near_m=near_m, far_m=far_m)
+    try:
+        settings = DepthSettings(near_m=near_m, far_m=far_m)
+    except ConfigError as error:
+        raise UsageError(str(error)) from error
     with only_our_output(), opening.open(source) as opened, Watch("cloud", files.out) as watch:
         make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
@@ -72,7 +77,8 @@ def cloud(
         frames, points, colored = 0, 0, 0
         for frame in with_metric_scale(opened):
             found = into_cloud(frame)
-            write_cloud(found, files.out / f"{frame.index:06d}.{files.format}")
+            path = files.out / f"{frame.index:06d}.{files.format}"
+            write_cloud(found, path, compressed=files.format == "pcd")
             frames, points = frames + 1, points + len(found)
             if found.color is not None:
                 colored += int(found.color.any(axis=1).sum())

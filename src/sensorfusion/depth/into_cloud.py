@@ -9,7 +9,7 @@ from sensorfusion.camera import Camera, ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.depth.align import color_at_depth
-from sensorfusion.depth.beams import beam_spacing
+from sensorfusion.depth.beams import BeamSpacing, beam_spacing
 from sensorfusion.depth.deskew import deskew_along
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.projection import project_cloud
@@ -50,6 +50,7 @@ class IntoCloud:
     ) -> None:
         self._rig, self._settings, self._trajectory = rig, settings, trajectory
         self._with_color = with_color
+        self._spacing: BeamSpacing | None = None
 
     def __call__(self, frame: Frame) -> PointCloud:
         """Return the points of a frame.
@@ -68,8 +69,13 @@ class IntoCloud:
             T_color_depth = self._rig.transform(name, depth.camera.name)
             camera = self._rig.cameras[name]
             return cloud_of(depth, color_at_depth(depth, images[name], camera, T_color_depth))
-        lidar = self._rig.lidars[frame.sensor]
-        cloud = self._within_range(frame.measurement, lidar)
+        lidar, cloud = self._rig.lidars[frame.sensor], frame.measurement
+        kept = self._within_range(cloud, lidar)
+        if not images or not len(cloud):
+            return self._at(cloud.subset(kept), cloud.timestamp_ns)
+        # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
+        spacing = self._spacing = self._spacing or beam_spacing(cloud, lidar)
+        # Of all points: what is too near to be kept still hides what is behind it.
         colors = np.zeros((len(cloud), 3), np.uint8)
         unseen = np.ones(len(cloud), np.bool_)
         for name, image in images.items():
@@ -79,17 +85,16 @@ class IntoCloud:
                 self._rig.cameras[name],
                 self._rig.transform(name, frame.sensor),
                 lidar,
+                spacing,
             )
             colors[seen & unseen] = found[seen & unseen]
             unseen &= ~seen
-        cloud = self._at(cloud, cloud.timestamp_ns)
-        return replace(cloud, color=colors) if images else cloud
+        return self._at(replace(cloud, color=colors).subset(kept), cloud.timestamp_ns)
 
-    def _within_range(self, cloud: PointCloud, lidar: Lidar) -> PointCloud:
+    def _within_range(self, cloud: PointCloud, lidar: Lidar) -> NDArray[np.intp]:
         far_m = self._settings.far_m or lidar.far_m
         range_m = np.linalg.norm(cloud.points, axis=1)
-        kept = (range_m >= self._settings.near_m) & (range_m <= far_m)
-        return cloud if kept.all() else cloud.subset(np.flatnonzero(kept))
+        return np.flatnonzero((range_m >= self._settings.near_m) & (range_m <= far_m))
 
     def _at(self, cloud: PointCloud, to_ns: int) -> PointCloud:
         if self._trajectory is None:
@@ -124,7 +129,12 @@ def cloud_of(depth: DepthMap, colors: NDArray[np.uint8] | None = None) -> PointC
 
 
 def color_of_points(
-    cloud: PointCloud, image: Image, camera: Camera, T_camera_lidar: RigidTransform, lidar: Lidar
+    cloud: PointCloud,
+    image: Image,
+    camera: Camera,
+    T_camera_lidar: RigidTransform,
+    lidar: Lidar,
+    spacing: BeamSpacing,
 ) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
     """Return which points a camera sees, and their colours.
 
@@ -140,6 +150,8 @@ def color_of_points(
     camera : Camera
     T_camera_lidar : RigidTransform
     lidar : Lidar
+    spacing : BeamSpacing
+        Of its beams.
 
     Returns
     -------
@@ -152,9 +164,7 @@ def color_of_points(
     CoordinateSystemMismatchError
         If the transform does not lead from the points to the camera.
     """
-    shown = remove_hidden(
-        project_cloud(cloud, camera, T_camera_lidar, lidar).depth, beam_spacing(cloud, lidar)
-    )
+    shown = remove_hidden(project_cloud(cloud, camera, T_camera_lidar, lidar).depth, spacing)
     in_camera = T_camera_lidar.apply(cloud.points.astype(np.float64))
     with np.errstate(invalid="ignore"):
         pixels = np.rint(camera.project(in_camera))
