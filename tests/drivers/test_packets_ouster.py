@@ -22,6 +22,7 @@ from sensorfusion.sources.registry import find_driver, open_source, read_truth
 
 DATA = Path(os.environ.get("SENSORFUSION_DATA", Path(__file__).parents[2] / "../shared/data"))
 REAL = DATA / "ouster-os1-128" / "OS-1-128_v2.3.0_1024x10_lb_n3.pcap"
+REAL_METADATA = REAL.with_name("OS-1-128_v2.3.0_1024x10.json")
 REFERENCE = Path(__file__).parent / "data" / "ouster_reference.npz"
 
 ROWS, COLUMNS, PER_PACKET = 16, 32, 16
@@ -191,6 +192,15 @@ def test_rings_count_from_the_highest_beam_and_columns_are_firings(record):
     assert cloud.column.tolist() == [3, 3, 20]
 
 
+def test_points_of_one_column_lie_above_each_other_where_the_beams_of_one_firing_do_not(record):
+    # Ring 1 looks a quarter turn aside: what it sees in firing 28 ring 2 sees 8 firings later.
+    cloud = record(whole_scan(NEW, 1, {(1, 28): (2000,), (2, 4): (2000,)}), metadata())[0]
+    column, points = cloud.measurement.column, cloud.measurement.points
+    assert column.tolist() == [4, 4]
+    azimuth_rad = np.arctan2(points[:, 1], points[:, 0])
+    assert azimuth_rad[0] == pytest.approx(azimuth_rad[1], abs=1e-6)
+
+
 def test_channels_that_do_not_stand_from_the_highest_down_are_sorted(record):
     sensor = metadata()
     sensor["beam_altitude_angles"] = [10.0, 20.0, *np.linspace(5.0, -8.0, ROWS - 2)]
@@ -224,7 +234,7 @@ def test_an_invalid_column_is_neither_a_point_nor_free_space(record, profile):
     payloads = whole_scan(profile, 1, pixels, valid=lambda column: column != 5)
     source = record(payloads, metadata(profile))
     cloud = source[0].measurement
-    assert 5 not in cloud.column
+    assert 5 not in cloud.column[cloud.ring == 0]
     assert len(cloud) == ROWS * (COLUMNS - 1)
     assert len(cloud.empty_beams) == 0
     assert "1 of 1 scans are not complete: 1 columns of 32" in source.notes[0]
@@ -601,7 +611,12 @@ def test_real_points_are_those_of_the_sensors_own_library(real, reference, index
     assert cloud.timestamp_ns == first_ns
     assert cloud.timestamp_ns + cloud.time_offset_ns.max() == last_ns
     cell = np.full((128, 1024), -1)
-    cell[cloud.ring, cloud.column] = np.arange(len(cloud))
+    # The sensor's own shifts align columns too, but count 12 more: its azimuths are not about 0.
+    shift = (
+        np.array(json.loads(REAL_METADATA.read_text())["data_format"]["pixel_shift_by_row"]) - 12
+    )
+    firing = (cloud.column - shift[cloud.ring]) % 1024
+    cell[cloud.ring, firing] = np.arange(len(cloud))
     found = cell[reference[f"row{index}"], reference[f"column{index}"]]
     assert (found >= 0).all()
     expected_m = reference[f"xyz{index}"] / 1e4
@@ -611,7 +626,7 @@ def test_real_points_are_those_of_the_sensors_own_library(real, reference, index
     # Sums over all points, so that the others cannot be far off either: a hundredth of a mm each.
     total_m = cloud.points.sum(axis=0, dtype=np.float64)
     assert np.abs(total_m - reference[f"sum{index}"]).max() < 1e-5 * count
-    columns = np.searchsorted(cloud.column, np.arange(0, 1024, 64))
+    columns = np.searchsorted(firing, np.arange(0, 1024, 64))
     stamps_ns = cloud.timestamp_ns + cloud.time_offset_ns[columns]
-    assert np.array_equal(cloud.column[columns], np.arange(0, 1024, 64))
+    assert np.array_equal(firing[columns], np.arange(0, 1024, 64))
     assert np.array_equal(stamps_ns, reference[f"timestamp{index}"])

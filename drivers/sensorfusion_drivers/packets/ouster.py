@@ -30,12 +30,11 @@ class OusterSource(SeekableFrameSource):
     ends within one, and those are delivered, too. Points stand in the order of firing. They are in
     the sensor's coordinate system (x away from the connector, y left, z up, origin in the middle
     of its base), that is, with ``lidar_to_sensor_transform`` applied. ``ring`` counts from the
-    highest beam down, ``column`` is the firing (``measurement_id``): the beams of one firing do
-    not lie above each other but as ``pixel_shift_by_row`` of the metadata says. Add it to
-    ``column``, modulo the columns, to have neighbours in azimuth. ``intensity`` is the
-    reflectivity; ``extra`` holds ``near_ir`` and, where the packets hold it, ``signal`` (photons).
-    Of two returns the first is read. Columns that did not come (lost packets) are neither points
-    nor ``empty_beams``.
+    highest beam down. The beams of one firing (``measurement_id``) do not lie above each other:
+    ``column`` is the firing moved by each beam's own azimuth, so that points of one column do, as
+    in the pictures that the maker's tools show. ``intensity`` is the reflectivity; ``extra`` holds
+    ``near_ir`` and, where the packets hold it, ``signal`` (photons). Of two returns the first is
+    read. Columns that did not come (lost packets) are neither points nor ``empty_beams``.
     """
 
     def __init__(self, capture: Capture, datagrams: list[Datagram], sensor: OusterMetadata) -> None:
@@ -106,6 +105,7 @@ class OusterSource(SeekableFrameSource):
         direction = self._beams.direction.reshape(-1, 3)
         origin_m = self._beams.origin_m.reshape(-1, 3)
         range_m = steps[hit] * np.float32(profile.unit_mm / 1000.0)
+        column = ((firing[:, None] + self._beams.shift) % self._sensor.columns).reshape(-1)
         of_column = np.count_nonzero(returned.reshape(-1, rows), axis=1)
         offset_ns = columns.timestamp_ns[kept] - timestamp_ns
         found = pixels[hit]
@@ -124,7 +124,7 @@ class OusterSource(SeekableFrameSource):
             timestamp_ns=timestamp_ns,
             intensity=found["reflectivity"].astype(np.float32),
             ring=np.tile(np.arange(rows, dtype=np.uint16), len(kept))[hit],
-            column=np.repeat(firing.astype(np.int32), of_column),
+            column=column[hit].astype(np.int32),
             time_offset_ns=np.repeat(offset_ns, of_column),
             extra=extra,
             empty_beams=direction.take(beam[empty], axis=0),

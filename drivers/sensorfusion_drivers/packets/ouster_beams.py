@@ -34,6 +34,8 @@ class Beams:
         Unit vectors in the sensor's coordinate system, rows from the highest beam down.
     origin_m : ndarray of float32, shape (columns, rows, 3)
         The point of range 0, metres.
+    shift : ndarray of int64, shape (rows,)
+        Firings until the column of this row looks where a beam of azimuth 0 looks in this one.
     channel : ndarray of int64, shape (rows,), or slice
         Channel of the packet that each row is; a slice of all where they stand in that order, as
         they mostly do, because that is taken ten times as fast.
@@ -41,6 +43,7 @@ class Beams:
 
     direction: NDArray[np.float32]
     origin_m: NDArray[np.float32]
+    shift: NDArray[np.int64]
     channel: NDArray[np.int64] | slice
 
     @classmethod
@@ -71,10 +74,12 @@ class Beams:
             axis=-1,
         )
         origin_m = start - np.hypot(from_axis_m, height_m) * direction
+        shift = np.rint(sensor.azimuth_rad[channel] * sensor.columns / (2 * np.pi))
         rotation, translation_m = sensor.T_sensor_lidar[:3, :3], sensor.T_sensor_lidar[:3, 3]
         return cls(
             direction=np.ascontiguousarray(direction @ rotation.T, dtype=np.float32),
             origin_m=np.ascontiguousarray(origin_m @ rotation.T + translation_m, dtype=np.float32),
+            shift=shift.astype(np.int64),
             channel=slice(None) if (np.diff(channel) > 0).all() else channel,
         )
 
