@@ -171,6 +171,9 @@ def test_another_model_is_told_from_its_packets(record):
     source = record(turns(1, model=ALPHA_PRIME))
     assert source.metadata["Name"] == "Velodyne VLS-128"
     assert source.rig.lidars["velodyne"].rings == 128
+    # Its beams fire in eight directions at once: those of one firing are no column.
+    assert source[0].measurement.column is None
+    assert "firing" in source[0].measurement.extra
 
 
 def test_a_model_that_is_not_known_asks_for_one(record):

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorfusion.errors import DriverError, SourceError, UnsupportedRecordingError
 from sensorfusion.formats.udp import Capture, Datagram
@@ -66,8 +67,9 @@ class VelodyneSource(SeekableFrameSource):
 
     A frame is the packets of one turn, counted from the first packet's azimuth; the last one may
     be shorter. It begins when its first packet was captured. ``ring`` counts from the highest beam
-    down, ``column`` is the firing. Of two returns both are points; ``extra["return_type"]`` tells
-    them apart (1 strongest, 2 last, 3 both).
+    down, ``column`` is the firing; where the beams of a firing do not lie above each other
+    (VLP-32C, VLS-128) that stands in ``extra["firing"]`` and there is no column. Of two returns
+    both are points; ``extra["return_type"]`` tells them apart (1 strongest, 2 last, 3 both).
     """
 
     def __init__(self, capture: Capture, datagrams: list[Datagram], model: str) -> None:
@@ -83,8 +85,9 @@ class VelodyneSource(SeekableFrameSource):
             raise DriverError(msg)
         _, decoder_name, sigma_m = _MODELS[product]
         self._model = getattr(self._decoder.Model, decoder_name)
-        lidar = _lidar(self._decoder.Calibration.default_calibs[self._model].to_string(), sigma_m)
-        self.rig = Rig({}, lidars={NAME: lidar})
+        calibration = self._decoder.Calibration.default_calibs[self._model].to_string()
+        self._aligned = len(set(re.findall(r"rot_correction: (\S+)", calibration))) == 1
+        self.rig = Rig({}, lidars={NAME: _lidar(calibration, sigma_m)})
         self.trajectory = None
         self.down_world = None
         self.losses = Losses(unpaired={NAME: 0})
@@ -133,15 +136,17 @@ class VelodyneSource(SeekableFrameSource):
         blocks = np.concatenate([np.frombuffer(p, _BLOCK, count=_BLOCKS) for p in payloads])
         distances = blocks["returns"]["distance"][blocks["flag"] == _FLAG]
         rings = self.rig.lidars[NAME].rings
+        firing = fields[:, 5].astype(np.int32)
+        extra: dict[str, NDArray[Any]] = {"return_type": fields[:, 7].astype(np.uint8)}
         return PointCloud(
             points=np.ascontiguousarray(fields[:, :3]),
             coordinate_system=NAME,
             timestamp_ns=timestamp_ns,
             intensity=np.ascontiguousarray(fields[:, 3]),
             ring=(rings - 1 - fields[:, 6].astype(np.int64)).astype(np.uint16),
-            column=fields[:, 5].astype(np.int32),
+            column=firing if self._aligned else None,
             time_offset_ns=np.rint(fields[:, 4].astype(np.float64) * 1e9).astype(np.int64),
-            extra={"return_type": fields[:, 7].astype(np.uint8)},
+            extra=extra if self._aligned else extra | {"firing": firing},
             missing=int(np.count_nonzero(distances == 0)),
         )
 
