@@ -325,6 +325,20 @@ def _device():
     return RecordedDevice(rig, unit_m=0.001)
 
 
+def own_mcap(folder):
+    from sensorfusion.recording.writer import RecordingWriter
+
+    folder.joinpath("source").mkdir()
+    location, _ = realsense_db3(folder / "source")
+    with (
+        open_source(location) as source,
+        RecordingWriter(folder / "a.mcap", source.rig) as writer,
+    ):
+        for sample in source.samples():
+            writer.write(sample)
+    return str(folder / "a.mcap"), {}
+
+
 RECORDINGS = {
     "kitti raw drive": ("kitti", kitti_raw),
     "kitti odometry": ("kitti", kitti_odometry),
@@ -338,6 +352,7 @@ RECORDINGS = {
     "ros bag": ("ros", ros("bag", with_lidar=True)),
     "ros db3": ("ros", ros("SQLITE3", with_lidar=False)),
     "ros mcap": ("ros", ros("MCAP", with_lidar=True)),
+    "ros mcap of our own": ("ros", own_mcap),
     "packets ouster": ("packets", packets_ouster),
     "packets velodyne": ("packets", packets_velodyne),
     "clouds": ("clouds", clouds),

@@ -9,9 +9,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
-
-import zstandard
+from typing import Final, Protocol
 
 from sensorfusion.formats.mcap_records import (
     MESSAGE_FIELDS_BYTES,
@@ -84,11 +82,17 @@ class ChunkPlace:
     index_bytes: int
 
 
+class Packer(Protocol):
+    """A compressor of ``zstandard``."""
+
+    def compress(self, data: bytes) -> bytes:
+        """Return one zstd frame."""
+
+
 class ChunkWriter:
     """Collects records and returns them as one chunk with its index."""
 
     def __init__(self) -> None:
-        self._compressors: dict[int, zstandard.ZstdCompressor] = {}
         self._begin()
 
     def __len__(self) -> int:
@@ -107,22 +111,19 @@ class ChunkWriter:
         for part in parts:
             self._add(part)
 
-    def pack(self, compress_level: int | None, start: int) -> tuple[bytes, ChunkPlace]:
-        """Return the chunk with its index, and begin anew.
+    def pack(self, packer: Packer | None, start: int) -> tuple[list[bytes], ChunkPlace]:
+        """Return the chunk with its index, in parts, and begin anew.
 
         Parameters
         ----------
-        compress_level : int or None
-            Of zstd; None leaves the records as they are.
+        packer : Packer or None
+            Compresses to zstd; None leaves the records as they are.
         start : int
             Where in the file the chunk will be written.
         """
         records = b"".join(self._parts)
         stored, compression = records, ""
-        if compress_level is not None:
-            packer = self._compressors.setdefault(
-                compress_level, zstandard.ZstdCompressor(level=compress_level)
-            )
+        if packer is not None:
             stored, compression = packer.compress(records), "zstd"
         times_ns = [time_ns for entries in self._index.values() for time_ns, _ in entries]
         span_ns = (min(times_ns, default=0), max(times_ns, default=0))
@@ -139,7 +140,7 @@ class ChunkWriter:
             span_ns, start, length, compression, len(stored), len(records), places, len(indexes)
         )
         self._begin()
-        return b"".join((chunk, stored, indexes)), place
+        return [chunk, stored, indexes], place
 
     def _begin(self) -> None:
         self._parts: list[bytes | memoryview] = []

@@ -23,6 +23,7 @@ from sensorfusion.recording.options import DepthCodec, RecordingOptions
 from sensorfusion.recording.pictures import (
     ZSTD_COLOR,
     ZSTD_LEVEL,
+    ZSTD_RVL,
     choose_codec,
     depth_kind,
     encode_depth,
@@ -58,8 +59,12 @@ class SampleEncoder:
         self._streams: dict[str, _Stream] = {}
         self._infos: dict[str, CameraInfo] = {}
         self._packer: Packer = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-        settings = zstandard.ZstdCompressionParameters(**ZSTD_COLOR)
-        self._color_packer: Packer = zstandard.ZstdCompressor(compression_params=settings)
+        self._color_packer, self._rvl_packer = (
+            zstandard.ZstdCompressor(
+                compression_params=zstandard.ZstdCompressionParameters(**settings)
+            )
+            for settings in (ZSTD_COLOR, ZSTD_RVL)
+        )
 
     def encode(self, sample: Sample) -> Iterator[Message]:
         """Yield the messages of a sample; a picture's is followed by its calibration.
@@ -90,8 +95,10 @@ class SampleEncoder:
             return self._packer
         if isinstance(sample.data, Image):
             return self._color_packer if self._options.color == "raw" else None
-        is_png = self._streams[sample.stream].codec == "png"
-        return None if isinstance(sample.data, RawDepth) and is_png else self._packer
+        codec = self._streams[sample.stream].codec
+        if codec == "png":
+            return None
+        return self._rvl_packer if codec == "rvl" else self._packer
 
     def _cloud(self, sample: Sample, cloud: PointCloud) -> Iterator[Message]:
         name, time_ns = cloud.coordinate_system, sample.timestamp_ns

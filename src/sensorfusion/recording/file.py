@@ -14,9 +14,9 @@ from sensorfusion.errors import OutputError
 from sensorfusion.formats import mcap_write
 from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.mcap_records import MAGIC
+from sensorfusion.formats.mcap_write import Packer
 from sensorfusion.formats.ros2_schemas import definition
 from sensorfusion.recording.messages import Message
-from sensorfusion.recording.pictures import ZSTD_LEVEL
 
 _SYNC_NS: Final = 1_000_000_000
 # The index and what others write meanwhile must still find room when the disk is called full.
@@ -104,13 +104,13 @@ class RecordingFile:
         self._chunk.message(channel.number, sequence, message.time_ns, message.parts)
         self._counts[channel.number] = self._counts.get(channel.number, 0) + 1
 
-    def flush(self, *, packed: bool = False) -> None:
+    def flush(self, packer: Packer | None) -> None:
         """Give the chunk to the system.
 
         Parameters
         ----------
-        packed : bool
-            Its messages are compressed already.
+        packer : Packer or None
+            Compresses it; None where its messages are compressed already.
 
         Raises
         ------
@@ -119,8 +119,8 @@ class RecordingFile:
         """
         if not len(self._chunk):
             return
-        data, place = self._chunk.pack(None if packed else ZSTD_LEVEL, self.size_bytes)
-        self._append(data)
+        parts, place = self._chunk.pack(packer, self.size_bytes)
+        self._append(*parts)
         self._summary.add_chunk(place, self._counts)
         self._counts = {}
 
@@ -171,14 +171,15 @@ class RecordingFile:
         self._summary.channels.append(written)
         return channel
 
-    def _append(self, data: bytes, reserve: int = _RESERVE_BYTES) -> None:
-        needed = len(data) + reserve + _INDEX_BYTES_PER_CHUNK * len(self._summary.chunks)
+    def _append(self, *parts: bytes, reserve: int = _RESERVE_BYTES) -> None:
+        needed = sum(map(len, parts)) + reserve + _INDEX_BYTES_PER_CHUNK * len(self._summary.chunks)
         free = self._disk.free_bytes(self.path.parent)
         if free < needed:
             raise OSError(errno.ENOSPC, f"{free} bytes free, {needed} needed to end the file whole")
         begin = self.size_bytes
         try:
-            self._write(data)
+            for part in parts:
+                self._write(part)
         except OSError:
             self._cut(begin)
             raise

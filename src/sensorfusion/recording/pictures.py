@@ -24,6 +24,18 @@ from sensorfusion.recording.options import ColorCodec, DepthCodec
 MILLIMETRE_M: Final = 0.001
 ZSTD_LEVEL: Final = 3
 """Level 1 saves a sixth of the work on depth and leaves a tenth more; 5 needs twice as long."""
+ZSTD_COLOR: Final = {
+    "strategy": zstandard.STRATEGY_FAST,
+    "min_match": 4,
+    "hash_log": 16,
+    "chain_log": 16,
+    "window_log": 17,
+    "search_log": 1,
+    "target_length": 0,
+}
+"""As small as level 3 leaves colour, for two thirds of the work; short matches nearby are all that
+there are in it."""
+ZSTD_RVL: Final = ZSTD_COLOR | {"hash_log": 17, "chain_log": 17, "window_log": 18}
 # What compressedDepth puts before its code: how depth was quantised, which millimetres are not.
 _DEPTH_HEAD: Final = struct.pack("<iff", 0, 0.0, 0.0)
 _TOO_FAR: Final = 65535

@@ -12,6 +12,7 @@ import numpy as np
 from sensorfusion.calibration.toml_rig import toml_of_rig
 from sensorfusion.errors import OutputError, SensorFusionError
 from sensorfusion.formats import mcap_recording
+from sensorfusion.formats.mcap_write import Packer
 from sensorfusion.formats.ros2_schemas import TRANSFORMS
 from sensorfusion.formats.rvl_write import encode_rvl
 from sensorfusion.frame import Sample
@@ -213,7 +214,7 @@ class RecordingWriter:
             if entry is not None:
                 self._put(*entry)
             if is_done or self._is_late(None):
-                self._flush(packed=False)
+                self._flush(self._encoder.packer(None))
             self._file.sync()
 
     def _put(self, sample: Sample, number: int) -> None:
@@ -224,7 +225,7 @@ class RecordingWriter:
         except SensorFusionError:
             with self._changed:
                 self._drop(stream)
-            self._flush(packed=False)
+            self._flush(self._encoder.packer(None))
             raise
         if messages:
             self._topics.setdefault(stream, messages[0].topic)
@@ -236,7 +237,7 @@ class RecordingWriter:
             self._pending_since_ns = (time.monotonic_ns(), sample.timestamp_ns)
         self._pending[stream] = self._pending.get(stream, 0) + 1
         if not is_imu or self._is_late(sample.timestamp_ns):
-            self._flush(packed=not is_imu and self._encoder.is_packed(sample))
+            self._flush(self._encoder.packer(sample))
 
     def _put_transforms(self, time_ns: int) -> None:
         message = None if self._has_transforms else static_transforms(self._rig, time_ns)
@@ -257,10 +258,10 @@ class RecordingWriter:
             return True
         return self._options.live and time.monotonic_ns() - wall_ns >= _LATEST_IMU_NS
 
-    def _flush(self, *, packed: bool) -> None:
+    def _flush(self, packer: Packer | None) -> None:
         pending, self._pending = self._pending, {}
         try:
-            self._file.flush(packed=packed)
+            self._file.flush(packer)
         except OSError:
             with self._changed:
                 for stream, count in pending.items():
