@@ -91,6 +91,7 @@ COMPARISONS = (
     "deskew",
     "clouds",
     "ros",
+    "recording",
     "realsense_reading",
 )
 
