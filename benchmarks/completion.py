@@ -47,7 +47,7 @@ from sensorfusion.depth.beams import BeamSpacing, beam_spacing
 from sensorfusion.depth.completion import complete_smooth
 from sensorfusion.depth.footprint import with_footprint
 from sensorfusion.depth.guided import complete_guided
-from sensorfusion.depth.mesh_completion import complete_mesh
+from sensorfusion.depth.mesh_completion import complete_mesh, points_in_view
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.organise import organise
 from sensorfusion.depth.projection import project_cloud
@@ -182,10 +182,14 @@ def methods(case: Case) -> dict[str, Callable[[], DepthMap | NDArray[np.float32]
         "ip_multiscale": lambda: ip_basic.multiscale_bilateral(sparse.metres),
         "smooth": lambda: complete_smooth(_freed(sparse, spacing), spacing),
         "guided": lambda: complete_guided(_freed(sparse, spacing), case.image, spacing),
-        "mesh": lambda: complete_mesh(
-            organise(case.cloud, case.lidar), case.camera, case.T_camera_lidar, case.lidar
-        ),
+        "mesh": lambda: _mesh(case),
     }
+
+
+def _mesh(case: Case) -> DepthMap:
+    chosen = points_in_view(case.cloud, case.camera, case.T_camera_lidar)
+    seen = organise(case.cloud, case.lidar, chosen)
+    return complete_mesh(seen, case.camera, case.T_camera_lidar, case.lidar)
 
 
 def _freed(sparse: DepthMap, spacing: BeamSpacing) -> DepthMap:
