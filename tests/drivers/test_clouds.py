@@ -182,7 +182,9 @@ def las(path, unit=None, color=(300, 65535, 256)):
     file.gps_time = np.array([0, 0.01, 0.02, 0.1]) + 1.3e9
     file.red, file.green, file.blue = np.array([color] * 4, dtype=np.uint16).T
     if unit is not None:
-        keys = struct.pack("<8H", 1, 1, 0, 1, unit[0], 0, 1, unit[1])
+        pairs = zip(unit[::2], unit[1::2], strict=True)
+        keys = struct.pack("<4H", 1, 1, 0, len(unit) // 2)
+        keys += b"".join(struct.pack("<4H", key, 0, 1, value) for key, value in pairs)
         file.header.vlrs.append(laspy.VLR("LASF_Projection", 34735, "", keys))
     file.write(str(path))
     return path
@@ -207,6 +209,13 @@ def test_feet_become_metres(tmp_path):
     assert np.allclose(cloud(path).points, POINTS * 0.3048, atol=0.0004)
     with open_source(path) as source:
         assert "coordinates in units of 0.3048 m were taken to metres" in source.notes
+
+
+def test_heights_may_have_another_unit_than_what_is_across(tmp_path):
+    path = las(tmp_path / "a.las", unit=(3076, 9001, 4099, 9002))
+    assert np.allclose(cloud(path).points, POINTS * [1, 1, 0.3048], atol=0.0006)
+    with open_source(path) as source:
+        assert any("heights in units of 0.3048 m" in note for note in source.notes)
 
 
 def test_degrees_are_refused(tmp_path):

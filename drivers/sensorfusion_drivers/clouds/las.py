@@ -13,8 +13,8 @@ from sensorfusion.formats.read_file import read_whole
 from sensorfusion_drivers.clouds.raw_scan import RawScan
 
 _INSTALL = "pip install 'sensorfusion[lidar]'"
-# GeoTIFF keys and their values: model type, geographic; linear unit of a projection.
-_MODEL, _GEOGRAPHIC, _LINEAR_UNIT = 1024, 2, 3076
+# GeoTIFF keys and their values: model type, geographic; linear unit of a projection, of heights.
+_MODEL, _GEOGRAPHIC, _LINEAR_UNIT, _VERTICAL_UNIT = 1024, 2, 3076, 4099
 _GEO_UNITS_M = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}
 _WKT = 2112
 _WKT_UNIT = re.compile(r'UNIT\["[^"]*",\s*([\d.]+)')
@@ -54,8 +54,8 @@ def read_las(path: Path, _: int) -> RawScan:
     try:
         # Not the parallel one, which asks for the memory that the table of chunks claims.
         las = laspy.read(path, laz_backend=laspy.LazBackend.Lazrs)
-        unit_m, note = _unit_m(las.header.vlrs, path)
-        fields = _fields(las, unit_m)
+        units_m, note = _units_m(las.header.vlrs, path)
+        fields = _fields(las, units_m)
     except (*faults, RuntimeError, ArithmeticError, MemoryError, EOFError) as error:
         raise _corrupt(path, f"data that laspy refuses ({_first_line(error)})") from error
     if any(len(column) != count for column in fields.values()):
@@ -64,14 +64,18 @@ def read_las(path: Path, _: int) -> RawScan:
     return RawScan(fields, note=note)
 
 
-def _unit_m(records: Any, path: Path) -> tuple[float, str]:  # noqa: ANN401 - laspy has no types
-    """Return the metres in a unit of the coordinates, and what to say about it."""
+def _units_m(records: Any, path: Path) -> tuple[tuple[float, float], str]:  # noqa: ANN401 - laspy
+    """Return the metres in a unit across and in one of height, and what to say about it.
+
+    Heights whose unit is not named are taken to have that of the coordinates across.
+    """
     keys: dict[int, int] = {}
     well_known = ""
     for record in records:
         keys |= {key.id: key.value_offset for key in getattr(record, "geo_keys", ())}
-        well_known = getattr(record, "string", "") if record.record_id == _WKT else well_known
-    units = [float(number) for number in _WKT_UNIT.findall(_VERTICAL.split(well_known)[0])]
+        if record.record_id == _WKT:
+            well_known = getattr(record, "string", "") or well_known
+    across, *above = (_WKT_UNIT.findall(part) for part in _VERTICAL.split(well_known, maxsplit=1))
     projected = re.search("PROJCS|PROJCRS", well_known)
     if keys.get(_MODEL) == _GEOGRAPHIC or (well_known and not projected and not keys):
         msg = (
@@ -79,16 +83,25 @@ def _unit_m(records: Any, path: Path) -> tuple[float, str]:  # noqa: ANN401 - la
             "instance to UTM"
         )
         raise UnsupportedRecordingError(msg)
-    unit_m = _GEO_UNITS_M.get(keys.get(_LINEAR_UNIT, 0)) or (units[-1] if projected else None)
-    if unit_m is None:
-        return 1.0, "the file does not say the unit of its coordinates: metres are assumed"
-    feet = f"coordinates in units of {unit_m:.6g} m were taken to metres"
-    return unit_m, "" if unit_m == 1.0 else feet
+    unit_m = _GEO_UNITS_M.get(keys.get(_LINEAR_UNIT, 0)) or (
+        float(across[-1]) if projected and across else None
+    )
+    height_m = _GEO_UNITS_M.get(keys.get(_VERTICAL_UNIT, 0)) or (
+        float(above[0][-1]) if above and above[0] else unit_m
+    )
+    if unit_m is None or height_m is None:
+        note = "the file does not say the unit of its coordinates: metres are assumed"
+        return (1.0, height_m or 1.0), note
+    taken = f"coordinates in units of {unit_m:.6g} m were taken to metres"
+    if height_m != unit_m:
+        taken = f"{taken}, heights in units of {height_m:.6g} m"
+    return (unit_m, height_m), "" if unit_m == height_m == 1.0 else taken
 
 
-def _fields(las: Any, unit_m: float) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - laspy has no types
+def _fields(las: Any, units_m: tuple[float, float]) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - laspy has no types
     fields: dict[str, NDArray[Any]] = {
-        axis: np.asarray(getattr(las, axis), dtype=np.float64) * unit_m for axis in "xyz"
+        axis: np.asarray(getattr(las, axis), dtype=np.float64) * units_m[axis == "z"]
+        for axis in "xyz"
     }
     for name in las.point_format.dimension_names:
         if name not in "XYZ":
