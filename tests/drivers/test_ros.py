@@ -14,7 +14,7 @@ from rosbags.rosbag2 import Writer as Bag2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sensorfusion.errors import CalibrationError, CorruptRecordingError, SourceError
-from sensorfusion.sources.registry import find_driver, open_source
+from sensorfusion.sources.registry import find_driver, open_source, read_truth
 
 DATA = Path(
     os.environ.get("SENSORFUSION_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")
@@ -730,6 +730,17 @@ def test_a_rig_file_stands_in_for_what_the_recording_lacks(lidar, camera, tmp_pa
         assert np.array_equal(source[0].images[camera].pixels, picture())
         moved = source.rig.transform(camera, lidar).apply(np.array([10.0, 1.0, 2.0]))
         assert np.allclose(moved, [-1.0, -2.0, 10.5])
+
+
+def test_the_truth_is_of_the_sensor_as_the_rig_file_names_it(tmp_path):
+    ros = Ros()
+    ros.tf_static(("base_link", "velodyne", (0, 0, 2), (0, 0, 0, 1)))
+    ros.cloud(scan())
+    for index in range(2):
+        ros.odometry(START_NS + index * PERIOD_NS, (index, 0, 0), (0, 0, 0, 1))
+    options = rig_file(tmp_path, "roof", "front") | {"odometry": "/odom"}
+    truth = read_truth(ros.write(tmp_path), options=options)
+    assert truth.trajectory.poses[0].name == "T_odom_roof"
 
 
 def test_a_rig_file_without_the_camera_of_several_is_no_guess(tmp_path):

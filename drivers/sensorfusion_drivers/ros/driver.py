@@ -110,11 +110,15 @@ class RosDriver(Driver):
         cloud: str | None = None,
         depth: str | None = None,
         odometry: str | None = None,
+        rig: Path | None = None,
     ) -> Truth:
-        """Read the poses, which only a topic of odometry says."""
+        """Read the poses, which only a topic of odometry says, of what :meth:`open` measures with.
+
+        A rig file counts, because it may name the sensor otherwise.
+        """
         if odometry is None:
             return Truth()
-        with self.open(location, cloud=cloud, depth=depth, odometry=odometry) as source:
+        with self.open(location, cloud=cloud, depth=depth, odometry=odometry, rig=rig) as source:
             return Truth(trajectory=source.trajectory)
 
 
