@@ -31,7 +31,8 @@ recorder tries both on the first picture of a stream and keeps the smaller. A Ki
 not behind RVL is a plain 16UC1 picture, which every reader knows.
 
 Of colour, zstd 3 leaves 79 % (3.5 ms) and 39 % (2.7 ms), zstd with short matches nearby 78 % (2.3)
-and 40 % (2.2), PNG by runs 51 % and 29 % (12 ms): PNG is for who has the time. Chunks of what is PNG or JPEG already are not packed again.
+and 40 % (2.2), PNG by runs 51 % and 29 % (12 ms): PNG is for who has the time. Chunks of what is
+PNG or JPEG already are not packed again.
 """
 
 import gc

@@ -37,7 +37,7 @@ class RecordingWriter:
 
     ::
 
-        with RecordingWriter(Path("out.mcap"), source.rig) as writer:
+        with RecordingWriter("out.mcap", source.rig) as writer:
             for sample in source.samples():
                 writer.write(sample)
 
@@ -46,10 +46,8 @@ class RecordingWriter:
     path : Path or str
         Must not exist, or be empty.
     rig : Rig
-        Of the source.
     options : RecordingOptions or None
-    disk : Disk or None
-        For tests.
+    disk : Disk or None, for tests
 
     Raises
     ------
@@ -58,7 +56,7 @@ class RecordingWriter:
 
     References
     ----------
-    MCAP format specification, version 0; ``docs/recording-file.md``.
+    MCAP format specification; ``docs/recording-file.md``.
     """
 
     def __init__(
@@ -179,7 +177,7 @@ class RecordingWriter:
         if self._error is not None:
             raise self._error
         if self._is_over and not self._is_closing:
-            msg = f"{self.path}: the recording ended early; what was written before is kept"
+            msg = f"{self.path}: the recording ended early; what it holds is kept"
             raise OutputError(msg)
 
     def _run(self) -> None:
@@ -287,7 +285,7 @@ class RecordingWriter:
             self._file.finish()
 
     def _verify(self) -> None:
-        """Compare what the finished file says it holds with what was taken."""
+        """Compare what the finished file holds with what was taken."""
         found, expected = readable_messages(self.path), self._file.counts()
         for stream, topic in self._topics.items():
             kept = self._offered[stream] - self._dropped.get(stream, 0)
