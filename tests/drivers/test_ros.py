@@ -591,6 +591,15 @@ def test_the_unit_and_start_of_point_times_are_recognised(name, kind, values, tm
             assert name not in frame.measurement.extra
 
 
+def test_times_on_a_clock_that_began_at_zero_count_from_the_header(tmp_path):
+    ros = Ros()
+    seconds = 3.0 + np.linspace(0, 0.1, 200)
+    ros.cloud(scan(timestamp=("<f8", seconds)), 3_000_000_000)
+    with open_source(ros.write(tmp_path)) as source:
+        offset_ns = source[0].measurement.time_offset_ns
+    assert (offset_ns.min(), offset_ns.max()) == (0, 100_000_000)
+
+
 def test_times_before_the_header_are_negative(tmp_path):
     points = scan(100, time=("<f4", (FIRED_NS - 99_000_000) * 1e-9))
     cloud = one_cloud(points, tmp_path)

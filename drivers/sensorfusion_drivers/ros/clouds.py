@@ -171,10 +171,9 @@ def _offsets_ns(values: NDArray[Any], unit_ns: int, timestamp_ns: int) -> NDArra
         # A double of today's seconds is good to 0.2 us; differences keep what it has.
         since_first_ns = np.rint((values.astype(np.float64) - first) * unit_ns).astype(np.int64)
         first_ns = round(first * unit_ns)
-    for start_ns in (0, timestamp_ns):
-        if abs(first_ns - start_ns) <= _NEAR_NS:
-            return np.asarray(since_first_ns + (first_ns - start_ns))
-    return since_first_ns
+    # The nearer of the two: clocks of simulations begin at 0.
+    after_ns = min(first_ns, first_ns - timestamp_ns, key=abs)
+    return np.asarray(since_first_ns + after_ns) if abs(after_ns) <= _NEAR_NS else since_first_ns
 
 
 def _color(table: FieldTable, keep: _Keep, used: set[str]) -> NDArray[np.uint8] | None:
