@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 
 from sensorfusion.errors import CorruptRecordingError, EvaluationError, SourceError
-from sensorfusion.evaluate.depth import DepthComparison, compare_depth
+from sensorfusion.evaluate.depth import DepthComparison
 from sensorfusion.export.depth_map_files import find_depth_maps
 
 
 def maps(*rows):
     return np.array(rows, np.float32)
+
+
+def compare_depth(pairs):
+    comparison = DepthComparison()
+    for estimate_m, truth_m in pairs:
+        comparison.add(estimate_m, truth_m)
+    return comparison.result()
 
 
 def test_errors_are_those_of_the_pixels_that_both_know():

@@ -1,6 +1,5 @@
 """Depth maps against the true ones."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -65,7 +64,14 @@ class DepthError:
 
 @dataclass(slots=True)
 class DepthComparison:
-    """Takes one pair of maps after the other."""
+    """Takes one pair of maps after the other.
+
+    References
+    ----------
+    Uhrig et al., "Sparsity invariant CNNs", 3DV 2017 (the KITTI depth benchmark: RMSE, MAE,
+    iRMSE, iMAE); Eigen, Puhrsch and Fergus, "Depth map prediction from a single image using a
+    multi-scale deep network", NIPS 2014 (relative error, thresholds).
+    """
 
     _rows: list[NDArray[np.float64]] = field(default_factory=list)
     _coverage: list[float] = field(default_factory=list)
@@ -148,37 +154,6 @@ class DepthComparison:
             maps=self._seen,
             sigma=_ratios_68(self._sigmas),
         )
-
-
-def compare_depth(
-    pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
-) -> DepthError:
-    """Measure depth maps against the true ones.
-
-    Parameters
-    ----------
-    pairs : iterable of (estimate, truth)
-        float32 (H, W) each, metres in one camera, 0 = no depth.
-
-    Returns
-    -------
-    DepthError
-
-    Raises
-    ------
-    EvaluationError
-        If the sizes within a pair differ, or nothing can be compared.
-
-    References
-    ----------
-    Uhrig et al., "Sparsity invariant CNNs", 3DV 2017 (the KITTI depth benchmark: RMSE, MAE,
-    iRMSE, iMAE); Eigen, Puhrsch and Fergus, "Depth map prediction from a single image using a
-    multi-scale deep network", NIPS 2014 (relative error, thresholds).
-    """
-    comparison = DepthComparison()
-    for estimate_m, truth_m in pairs:
-        comparison.add(estimate_m, truth_m)
-    return comparison.result()
 
 
 def _ratios_68(sigmas: list[NDArray[np.float64]]) -> tuple[float, ...]:
