@@ -270,8 +270,10 @@ def _fault(matrix: NDArray[np.float64], tolerance: float = _ORTHONORMAL_TOLERANC
     if np.abs(matrix[3] - (0.0, 0.0, 0.0, 1.0)).max() > tolerance:
         return f"its last row is {matrix[3].tolist()}, expected 0 0 0 1"
     rotation = matrix[:3, :3]
-    departure = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
-    if departure > tolerance:
+    # Huge numbers overflow, and infinities of both signs make NaN, which is within no bound.
+    with np.errstate(over="ignore", invalid="ignore"):
+        departure = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
+    if not departure <= tolerance:
         return f"its rotation is off orthonormal by {departure:.3g}, allowed {tolerance:g}"
     if np.linalg.det(rotation) < 0:
         return "its rotation mirrors (determinant -1)"

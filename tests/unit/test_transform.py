@@ -45,6 +45,15 @@ def test_the_inverse_undoes_the_transform():
     [
         (np.diag([1.0, 1, 1.01, 1]), "off orthonormal"),
         (np.diag([1.0, 1, -1, 1]), "mirrors"),
+        (
+            np.block(
+                [
+                    [np.full((2, 2), [[1e200, -1e200], [1e200, 1e200]]), np.zeros((2, 2))],
+                    [np.zeros((2, 2)), np.eye(2)],
+                ]
+            ),
+            "off orthonormal",
+        ),
         (np.full((4, 4), np.nan), "NaN"),
         (np.diag([1.0, 1, 1, 2]), "last row"),
     ],
