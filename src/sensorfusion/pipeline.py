@@ -136,7 +136,7 @@ def depth_maps(
     completion: Completion = "none",
     poses: Trajectory | Path | str | None = None,
 ) -> Generator[CameraDepth, None, None]:
-    """Yield every frame of an open source with its absolute depth.
+    """Return every frame of an open source with its absolute depth, one after the other.
 
     Parameters
     ----------
@@ -154,7 +154,10 @@ def depth_maps(
         If the source cannot be read, its depth cannot be metres, or there is no such camera.
     """
     trajectory = source.trajectory if poses is None else _given_poses(source, poses)
-    into_camera = IntoCamera(source.rig, settings, camera, completion, trajectory)
+    return _measured(source, IntoCamera(source.rig, settings, camera, completion, trajectory))
+
+
+def _measured(source: FrameSource, into_camera: IntoCamera) -> Generator[CameraDepth, None, None]:
     with (
         closing(prefetch(source)) as frames,
         closing(map_ahead(into_camera, with_metric_scale(frames))) as measured,

@@ -185,6 +185,13 @@ def test_an_overlay_for_which_there_is_no_picture_is_missed_aloud(tmp_path, caps
     assert not (tmp_path / "out" / "overlay").exists()
 
 
+def test_mistyped_poses_leave_nothing_behind(tmp_path, capsys):
+    poses = ["--camera", "color", "--poses", str(tmp_path / "no.tum")]
+    assert cli.run(["depth", str(STREET_FOLDER), *poses, "--out", str(tmp_path / "out")]) == 1
+    assert "no.tum" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_camera_that_the_rig_lacks_is_named(street):
     with pytest.raises(CalibrationError, match="no camera 'left'; the rig has color"):
         IntoCamera(street[0].rig, SETTINGS, "left")

@@ -153,11 +153,11 @@ def depth(
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
         settings = kept.settings(opened)
         near_m, far_m = _range(opened, settings, making)
+        maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)
         # Not before frames were seen: a mistyped source or camera must leave nothing behind.
         make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         said = _Said()
-        maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)
         with files.writer(opened) as writer, closing(maps) as measured:
             for found in measured:
                 said.add(found)
