@@ -65,7 +65,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                     raise _corrupt(path, f"{found}{entry.file_size}", "what deflate can do")
                 arrays[name] = _array(archive.read(entry), path, f"array {name!r}: ")
     except _FAULTS as error:
-        raise _corrupt(path, f"an archive that is damaged ({_first_line(error)})", "a zip archive") from error
+        found = f"an archive that is damaged ({_first_line(error)})"
+        raise _corrupt(path, found, "a zip archive") from error
     return arrays
 
 
@@ -87,7 +88,8 @@ def npz_shapes(path: Path) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
                 name = entry.filename.removesuffix(".npy")
                 shapes[name] = _header(head, path, f"array {name!r}: ")[:2]
     except _FAULTS as error:
-        raise _corrupt(path, f"an archive that is damaged ({_first_line(error)})", "a zip archive") from error
+        found = f"an archive that is damaged ({_first_line(error)})"
+        raise _corrupt(path, found, "a zip archive") from error
     return shapes
 
 
