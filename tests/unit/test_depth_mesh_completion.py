@@ -336,3 +336,25 @@ def test_hardly_anything_far_shows_through_what_is_near(street_scans):
         seen = (depth.metres > 0) & (truth > 0)
         behind = depth.metres > truth + 0.3 + 0.05 * truth
         assert (behind & seen).sum() <= 0.01 * seen.sum()
+
+
+def test_the_rim_of_a_fisheye_hides_only_what_is_one_beam_beside_it():
+    # Ground 2 m below, seen up to 85 degrees off the axis, where x / z is 11 and z nearly 0.
+    lens = Distortion("kannala_brandt", (0.01, -0.002, 0.0, 0.0))
+    camera = Camera("camera", 640, 640, 200.0, 200.0, 319.5, 319.5, lens)
+    image = scan(
+        lambda rays: -2.0 / rays[..., 2], np.arange(-5.0, -30.1, -0.8), np.arange(180, -180, -0.7)
+    )
+    depth = complete_mesh(image, camera, camera_at(y=-0.3, z=-0.15), LIDAR)
+    origin = depth.origins()
+    assert (origin == Origin.OCCLUDED).sum() < 0.2 * (origin == Origin.MEASURED).sum()
+    # A plane has no rim but at its first and last ring: between them all is filled.
+    row, column = np.mgrid[0:640, 0:640]
+    rays = camera.directions(np.stack([column, row], axis=-1).astype(float))
+    down = 1.85 * rays[..., 2] / np.maximum(rays[..., 1], 1e-9)
+    known = (rays[..., 1] > np.sin(np.deg2rad(10))) & (rays[..., 1] < np.sin(np.deg2rad(20)))
+    known &= rays[..., 2] > 0.2
+    assert (depth.metres[known] > 0).mean() > 0.95
+    np.testing.assert_allclose(
+        depth.metres[known & depth.valid], down[known & depth.valid], rtol=0.05
+    )

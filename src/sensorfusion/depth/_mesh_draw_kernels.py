@@ -1,7 +1,4 @@
-"""Numba kernels that draw the triangles of a scan into a camera; float32, one thread.
-
-Vertices are those of :mod:`sensorfusion.depth._mesh_kernels`.
-"""
+"""Numba kernels that draw triangles of ``_mesh_kernels`` into a camera; float32, one thread."""
 
 from typing import Any
 
@@ -179,13 +176,14 @@ def _uncertainty(vertices: Array, a: int, b: int, c: int, weights: Array) -> flo
 
 @njit(**_OPTIONS)
 def hide_rims(
-    vertices: Array, rim: Array, view: Array, steps: Array, band: Array, layer: Array
+    vertices: Array, rim: Array, view: Array, steps: Array, ends: Array, band: Array, layer: Array
 ) -> None:
     """Take away what the surface may hide beyond its last beams: it reaches up to the next ones.
 
-    ``view`` float32 (16,): the matrix to the camera, row by row, and fx, fy, cx, cy. ``steps``
-    float32 (2,): angles between firings and between rings. ``layer`` as of
-    :func:`draw_triangles`: what lies behind becomes minus the inverse depth of what may hide it.
+    ``view`` float32 (16,): the matrix to the camera, and fx, fy, cx, cy. ``steps`` float32 (2,):
+    angles between firings and rings. ``ends`` float32 (N, 4): of a lens that bends, where those
+    steps from a vertex end, pixels. ``layer`` as of :func:`draw_triangles`: what lies behind
+    becomes minus the inverse depth of what may hide it.
     """
     fx, fy, cx, cy = view[12], view[13], view[14], view[15]
     width = layer.shape[1]
@@ -206,6 +204,11 @@ def hide_rims(
         down_b = view[4] * bx + view[5] * by + view[6] * bz - yn * ahead_b
         half_u = fx * w * (abs(across_a) + abs(across_b))
         half_v = fy * w * (abs(down_a) + abs(down_b))
+        if ends.shape[0]:
+            half_u = abs(ends[n, 0] - u) + abs(ends[n, 2] - u)
+            half_v = abs(ends[n, 1] - v) + abs(ends[n, 3] - v)
+        if not (half_u < _RIGHT and half_v < _RIGHT):
+            continue
         threshold, hiding = _packed(w / (_HIDDEN + _HIDDEN_M * w), F32(0)), -_packed(w, F32(0))
         first_row, first = max(int(np.ceil(v - half_v)), band[0]), max(int(np.ceil(u - half_u)), 0)
         end = max(min(int(np.floor(u + half_u)) + 1, width), first)
@@ -218,7 +221,7 @@ def hide_rims(
 
 @njit(**_OPTIONS)
 def draw_points(vertices: Array, band: Array, layer: Array, origin: Array) -> None:
-    """Say where a point was measured, and draw those that stand before the surface or without one.
+    """Say where points were measured, and draw those that stand before the surface or alone.
 
     On a surface the pixel keeps its depth: it is that of the pixel's centre, which on slanted
     ground is not the point's. ``layer`` as of :func:`hide_rims`; ``origin`` uint8 (H, W).
@@ -250,7 +253,7 @@ def finish(band: Array, layer: Array, metres: Array, sigma_m: Array, origin: Arr
     """Write depth and its standard deviation in metres, and FILLED where no point fell."""
     first_bits, second_bits = metres.view(np.int32), sigma_m.view(np.int32)
     for i in range(band[0], band[1]):
-        # Slices, in loops that mix no sizes of numbers: else LLVM does not vectorise them.
+        # In loops that mix no sizes of numbers: else LLVM does not vectorise them.
         keys, depths, deviations, origins = layer[i - band[0]], metres[i], sigma_m[i], origin[i]
         ahead, behind = first_bits[i], second_bits[i]
         for j in range(layer.shape[1]):
@@ -275,8 +278,7 @@ def draw(
     lower: Array,
     rim: Array,
     weights: Array,
-    view: Array,
-    steps: Array,
+    lens: tuple[Array, Array, Array],
     turn_px: float,
     band: Array,
     layer: Array,
@@ -286,12 +288,12 @@ def draw(
 ) -> None:
     """Draw all, two arrays of triangles, into the rows of a band; see the functions above.
 
-    Bands do not touch each other's rows, so that threads may share a picture.
+    ``lens``: view, steps and ends of :func:`hide_rims`. Bands do not touch each other's rows.
     """
     layer[:] = 0
     draw_triangles(vertices, upper, weights, turn_px, band, layer)
     draw_triangles(vertices, lower, weights, turn_px, band, layer)
     if turn_px == 0.0:
-        hide_rims(vertices, rim, view, steps, band, layer)
+        hide_rims(vertices, rim, lens[0], lens[1], lens[2], band, layer)
     draw_points(vertices, band, layer, origin)
     finish(band, layer, metres, sigma_m, origin)

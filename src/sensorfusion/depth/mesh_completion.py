@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels, _range_kernels, _view_kernels
-from sensorfusion.depth.align import view_of
-from sensorfusion.depth.projection import NEAR_M, looked_at, rows_in_box, view_of_cloud
+from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels, _range_kernels
+from sensorfusion.depth.mesh_lens import ends_of_steps, project
+from sensorfusion.depth.projection import looked_at, rows_in_box, view_of_cloud
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.lidar import Lidar
@@ -146,7 +146,9 @@ def complete_mesh(
     weights = np.array([_NOISE, _DEVIATION, lidar.beam_width_rad], np.float32)
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
     view = np.array([*T_camera_lidar.matrix[:3].ravel(), *lens], np.float32)
-    scene = (vertices.table, *triangles, rim, weights, view, vertices.steps * _REACH, turn_px)
+    steps = vertices.steps * _REACH
+    ends = ends_of_steps(vertices.table, steps, camera, T_camera_lidar)
+    scene = (vertices.table, *triangles, rim, weights, (view, steps, ends), turn_px)
     middle = _middle_row(vertices.table, camera)
     bands = np.array([[0, middle], [middle, camera.height]])
     spare = _mesh_draw_kernels.SPARE
@@ -230,27 +232,13 @@ def _vertices(
     )
     count = int(starts[-1])
     table = table[:count]
-    table[:, :3] = _project(np.ascontiguousarray(in_camera[:, :count]), camera).T
+    table[:, :3] = project(np.ascontiguousarray(in_camera[:, :count]), camera).T
     ranges = table[:, _mesh_kernels.RANGE].copy()
     table[:, _mesh_kernels.NOISE] = lidar.sigma_m(ranges) / np.maximum(ranges, np.float32(1e-6))
     ring_rad = _ring_step_rad(table, starts)
     widest_rad = min(max(_STEPS * step_rad, _RINGS * ring_rad), _WIDEST_RAD)
     steps = np.array([step_rad, ring_rad], np.float32)
     return _Vertices(table, starts, blocked[:count], widest_rad, steps)
-
-
-def _project(in_camera: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Return u, v in pixels and inverse depth of points (3, N) in the camera's coordinates."""
-    out = np.empty_like(in_camera)
-    if camera.is_spherical:
-        out[:2] = camera.project(in_camera.T).T
-        out[2] = np.linalg.norm(in_camera, axis=0)
-    else:
-        x, y, z = in_camera
-        here = RigidTransform.identity(camera.name, camera.name)
-        _view_kernels.project_row(z, np.stack([x / z, y / z]), view_of(camera, here), out)
-    out[2] = 1 / np.maximum(out[2], np.float32(NEAR_M))
-    return out
 
 
 def _bounds(camera: Camera, T_camera_lidar: RigidTransform) -> NDArray[np.float32]:
