@@ -48,7 +48,7 @@ def write(folder: Path) -> dict[str, Path]:
 
 def ours(path: Path) -> int:
     with open_source(path, driver="realsense") as source:
-        return sum(frame.measurement.values.size and 1 + len(frame.images) for frame in source)
+        return sum(1 + len(frame.images) for frame in source)
 
 
 def librealsense(path: Path) -> int:

@@ -326,6 +326,20 @@ def test_an_image_without_a_time_stamp_is_dropped_and_counted(tmp_path):
         assert source.losses.unpaired == {"depth": 0, "color": 1}
 
 
+def test_a_file_that_is_written_to_while_it_is_read_gives_the_right_pixels(tmp_path):
+    pictures = make_pictures(8)
+    location = write(tmp_path / "raw.db3", pictures)
+    with RealSenseDriver().open(location) as source:
+        assert np.array_equal(source[0].measurement.values, pictures[0][1])
+        change(location, "DELETE FROM messages WHERE id < 5")
+        with closing(sqlite3.connect(location)) as database:
+            # Moves every page.
+            database.execute("VACUUM")
+        for frame, (_, depth, color) in zip(source, pictures, strict=True):
+            assert np.array_equal(frame.measurement.values, depth)
+            assert np.array_equal(frame.images["color"].pixels, color)
+
+
 def test_streams_of_two_clocks_are_paired_by_their_arrival(tmp_path):
     location = write(tmp_path / "raw.db3", make_pictures())
     change(

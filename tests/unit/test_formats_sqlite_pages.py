@@ -33,11 +33,12 @@ def write(path, page_bytes=512, rows=ROWS):
 
 @pytest.mark.parametrize("page_bytes", [512, 4096, 65536])
 def test_every_kind_and_size_of_row_is_read_as_sqlite_reads_it(tmp_path, page_bytes):
-    pages = SqlitePages(write(tmp_path / "x.db3", page_bytes))
-    rows = list(pages.rows(pages.tables()["things"]))
-    assert [row.number for row in rows] == list(range(1, len(ROWS) + 1))
-    assert [tuple(pages.values(row)[1:]) for row in rows] == ROWS
-    assert pages.missing == 0
+    with closing(SqlitePages(write(tmp_path / "x.db3", page_bytes))) as pages:
+        rows = list(pages.rows(pages.tables()["things"]))
+        assert [row.number for row in rows] == list(range(1, len(ROWS) + 1))
+        assert [tuple(pages.values(row)[1:]) for row in rows] == ROWS
+        assert [bytes(pages.blob(row, 4)) for row in rows] == [blob for *_, blob, _ in ROWS]
+        assert pages.missing == 0
 
 
 def test_a_row_of_a_cut_file_is_whole_or_refused(tmp_path):
@@ -46,15 +47,15 @@ def test_a_row_of_a_cut_file_is_whole_or_refused(tmp_path):
     last = -1
     for length in range(512, len(whole), len(whole) // 25):
         path.write_bytes(whole[:length])
-        pages = SqlitePages(path)
         readable = 0
-        for row in pages.rows(pages.tables()["things"]):
-            try:
-                values = pages.values(row)
-            except CorruptRecordingError:
-                continue
-            assert tuple(values[1:]) == ROWS[row.number - 1]
-            readable += 1
+        with closing(SqlitePages(path)) as pages:
+            for row in pages.rows(pages.tables()["things"]):
+                try:
+                    values = pages.values(row)
+                except CorruptRecordingError:
+                    continue
+                assert tuple(values[1:]) == ROWS[row.number - 1]
+                readable += 1
         assert readable >= last
         last = readable
     assert last >= 0.9 * len(ROWS)
@@ -68,9 +69,9 @@ def test_a_page_that_names_one_above_it_ends(tmp_path):
     # The right-most child of the root, behind eight bytes of its header, becomes the root.
     data[(root - 1) * 512 + 8 : (root - 1) * 512 + 12] = root.to_bytes(4)
     path.write_bytes(data)
-    pages = SqlitePages(path)
-    assert len(list(pages.rows(root))) < len(ROWS)
-    assert pages.missing == 1
+    with closing(SqlitePages(path)) as pages:
+        assert len(list(pages.rows(root))) < len(ROWS)
+        assert pages.missing == 1
 
 
 def test_what_is_no_database_is_refused(tmp_path):
@@ -81,3 +82,18 @@ def test_what_is_no_database_is_refused(tmp_path):
     for name in ("empty", "missing"):
         with pytest.raises(SourceError, match="cannot be opened"):
             SqlitePages(tmp_path / name)
+
+
+def test_rows_whose_pages_are_scattered_are_put_together(tmp_path):
+    path = tmp_path / "x.db3"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE things(id INTEGER PRIMARY KEY, a)")
+        pictures = [bytes([number]) * 30_000 for number in range(30)]
+        database.executemany("INSERT INTO things (a) VALUES (?)", [(p,) for p in pictures])
+        # Pages of what is deleted are used again, from the last to the first.
+        database.execute("DELETE FROM things WHERE id % 3 = 0")
+        database.execute("INSERT INTO things (a) VALUES (?)", (bytes(range(256)) * 900,))
+    with closing(SqlitePages(path)) as pages, closing(sqlite3.connect(path)) as database:
+        theirs = dict(database.execute("SELECT id, a FROM things"))
+        rows = pages.rows(pages.tables()["things"])
+        assert {row.number: bytes(pages.blob(row, 1)) for row in rows} == theirs

@@ -246,7 +246,7 @@ class Db3Recording:
         return number
 
 
-def _unpacked(data: bytes, where: str) -> bytes:
+def _unpacked(data: bytes | memoryview, where: str) -> bytes:
     """Unpack a message that librealsense 2.58 compressed."""
     # Imported here: a driver's module must be cheap to import.
     import zstandard  # noqa: PLC0415

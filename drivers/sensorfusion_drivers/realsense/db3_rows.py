@@ -1,5 +1,6 @@
 """The rows of a ``.db3`` file: through SQLite, or page by page where SQLite refuses."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,10 @@ from sensorfusion_drivers.realsense.streams import RECORD_AGAIN
 
 # The most that SQLite takes; what lies behind is read page by page.
 _MAPPED_BYTES = 0x7FFF0000
+# What SQLite keeps beside a file that is being written.
+_UNFINISHED = ("-wal", "-journal")
+# Of the table of messages: id, topic_id, timestamp, data.
+_DATA_COLUMN = 3
 _T = TypeVar("_T")
 
 
@@ -35,7 +40,7 @@ class Rows(Protocol):
     lost: dict[int, int]
     faults: list[str]
 
-    def data(self, message: int) -> bytes:
+    def data(self, message: int) -> bytes | memoryview:
         """Read a message; safe to call from several threads."""
 
     def close(self) -> None:
@@ -60,6 +65,8 @@ class SqliteRows:
         self._lock = Lock()
         self.lost: dict[int, int] = {}
         self.faults: list[str] = []
+        self._direct: _Direct | None = None
+        self._at_rest = True
         _check_length(path)
         try:
             # Never immutable: a journal that a killed recorder left must be honoured.
@@ -80,9 +87,16 @@ class SqliteRows:
             self.index.setdefault(topic, []).append((message, time_ns))
         # A damaged row can be without its name.
         self.topics = {name: number for name, number in names if name and number in self.index}
+        self._direct = _Direct.of(path, {message for message, *_ in messages})
 
-    def data(self, message: int) -> bytes:
+    def data(self, message: int) -> bytes | memoryview:
         """Read a message."""
+        if self._direct is not None and self._at_rest:
+            data = self._direct.read(message)
+            if data is not None:
+                return data
+            # Somebody writes to the file: from here on SQLite keeps order between us.
+            self._at_rest = False
 
         def read(database: sqlite3.Connection) -> bytes:
             # A quarter of the time of SELECT, which puts the pages together twice.
@@ -95,6 +109,8 @@ class SqliteRows:
         """Release the file."""
         with self._lock:
             self._database.close()
+            if self._direct is not None:
+                self._direct.close()
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
@@ -112,6 +128,44 @@ class SqliteRows:
             raise CorruptRecordingError(
                 self._path, 0, found, "a whole one", RECORD_AGAIN
             ) from error
+
+
+class _Direct:
+    """Messages read from their pages, as long as nobody writes to the file.
+
+    SQLite fetches a picture page by page, which takes a quarter longer.
+    """
+
+    def __init__(self, pages: SqlitePages, rows: dict[int, Row]) -> None:
+        self._pages, self._rows = pages, rows
+        self._state = pages.state
+
+    @classmethod
+    def of(cls, path: Path, messages: set[int]) -> "_Direct | None":
+        """Return the pages of a file that is at rest and holds just these messages, else None."""
+        if not hasattr(os, "preadv") or any(Path(f"{path}{end}").exists() for end in _UNFINISHED):
+            return None
+        pages = SqlitePages(path)
+        try:
+            rows = {row.number: row for row in pages.rows(pages.tables().get("messages", 0))}
+        except CorruptRecordingError:
+            rows = {}
+        if rows.keys() == messages and not pages.missing:
+            return cls(pages, rows)
+        pages.close()
+        return None
+
+    def read(self, message: int) -> memoryview | None:
+        """Return a message, or None if the file has changed."""
+        try:
+            data = self._pages.blob(self._rows[message], _DATA_COLUMN)
+        except CorruptRecordingError:
+            return None
+        return data if self._pages.state == self._state else None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._pages.close()
 
 
 class PageRows:
@@ -141,10 +195,9 @@ class PageRows:
             self.close()
             raise
 
-    def data(self, message: int) -> bytes:
+    def data(self, message: int) -> bytes | memoryview:
         """Read a message."""
-        data = self._pages.values(self._rows[message])[3]
-        return data if isinstance(data, bytes) else str(data).encode()
+        return self._pages.blob(self._rows[message], _DATA_COLUMN)
 
     def close(self) -> None:
         """Release the file."""
