@@ -41,8 +41,8 @@ def spread_rows(
 
     Parameters: ``metres``, ``sigma_m`` float32 (H, W); ``weights`` float32 (2 r + 1); filled:
     ``starts`` int64 (H + 1) and ``points`` float32 (2, N), column and q of the points of row v
-    from ``starts[v]`` to ``starts[v + 1]``; ``across`` float32 (H, SUMS, W + 2 r), zeros before,
-    where pixel u stands at u + r.
+    from ``starts[v]`` to ``starts[v + 1]``; ``across`` float32 (H, SUMS, W + 2 r), where pixel u
+    stands at u + r, of rows that have points.
     """
     rows, columns = metres.shape
     size = weights.shape[0]
@@ -53,6 +53,8 @@ def spread_rows(
         for u in range(columns):
             z = metres[v, u]
             if z > F32(0):
+                if n == starts[v]:
+                    row[:] = F32(0)
                 q = F32(1) / z
                 points[0, n], points[1, n] = F32(u), q
                 n += 1
@@ -70,14 +72,17 @@ def spread_rows(
 def spread_empty(origin: Array, weights: Array, across: Array) -> bool:
     """Spread beams that found nothing sideways into ``across`` float32 (H, 1 + W + 2 r).
 
-    The first column says whether a row has any.
+    The first column says whether a row has any; only then there is more in it.
     """
     found = False
     for v in range(origin.shape[0]):
+        across[v, 0] = F32(0)
         for u in range(origin.shape[1]):
             if origin[v, u] == NO_RETURN:
                 found = True
-                across[v, 0] = F32(1)
+                if across[v, 0] == F32(0):
+                    across[v] = F32(0)
+                    across[v, 0] = F32(1)
                 for i in range(weights.shape[0]):
                     across[v, 1 + u + i] += weights[i]
     return found
@@ -85,22 +90,20 @@ def spread_empty(origin: Array, weights: Array, across: Array) -> bool:
 
 @njit(**_OPTIONS)
 def spread(
-    across: Array, metres: Array, sigma_m: Array, origin: Array
+    across: Array, metres: Array, sigma_m: Array, origin: Array, rows: Array, empty: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Spread measurements, and beams that found nothing, sideways.
 
-    Returns the sums float32 (H, SUMS * M), those of empty beams (:func:`spread_empty`), no rows
-    where there is none, and the list of points, see :func:`spread_rows`.
+    ``rows`` float32 (H, SUMS, W + 2 r) and ``empty`` float32 (H, 1 + W + 2 r) are filled. Returns
+    ``rows`` as (H, SUMS * (W + 2 r)), ``empty`` or no rows of it where every beam found something,
+    and the list of points, see :func:`spread_rows`.
     """
-    height, width = metres.shape
-    wide = width + across.shape[0] - 1
+    height = metres.shape[0]
     starts, points = np.zeros(height + 1, np.int64), np.empty((2, _count(metres)), np.float32)
-    rows = np.zeros((height, SUMS, wide), np.float32)
     spread_rows(metres, sigma_m, across, starts, points, rows)
-    empty = np.zeros((height, 1 + wide), np.float32)
     if not spread_empty(origin, across, empty):
         empty = empty[:0]
-    return rows.reshape(height, SUMS * wide), empty, starts, points
+    return rows.reshape(height, SUMS * rows.shape[2]), empty, starts, points
 
 
 @njit(**_SUMS)
@@ -133,7 +136,8 @@ def choose_rows(
             which[n], chosen[n] = i, weights[i - v + reach]
             n += 1
     while n % 4:
-        which[n], chosen[n] = v, F32(0)
+        # A row that holds something: of others the memory is not set.
+        which[n], chosen[n] = which[0], F32(0)
         n += 1
     return n
 

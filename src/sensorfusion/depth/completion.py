@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
 from sensorfusion.depth._completion_kernels import complete_rows
-from sensorfusion.depth._spread_kernels import spread
+from sensorfusion.depth._spread_kernels import SUMS, spread
 from sensorfusion.depth.beams import BeamSpacing
+from sensorfusion.depth.scratch import Scratch
 from sensorfusion.depth_map import DepthMap
 
 # Of the Gaussian, in spacings of the beams: down, where a plane between two rings then comes out
@@ -26,6 +27,7 @@ _TORN = 0.5
 # makes them differ by, and what a choice between two surfaces decided.
 _ROUGH, _SLOPE, _CHOICE = 0.14, 0.011, 0.6
 _STEPS: Final = 16
+_SCRATCH = Scratch()
 
 
 def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
@@ -66,7 +68,11 @@ def complete_smooth(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     numbers = np.array((*jump, _ROUGH, _SLOPE, _CHOICE, *variances_px2), np.float32)
     metres, sigma_m = _copied(depth.metres), _copied(depth.sigmas_m())
     origin = depth.origins()
-    rows, empty, starts, points = spread(across, metres, sigma_m, origin)
+    height, width = metres.shape
+    wide = width + len(across) - 1
+    rows = _SCRATCH.array("rows", (height, SUMS, wide), np.float32)
+    empty = _SCRATCH.array("empty", (height, 1 + wide), np.float32)
+    rows, empty, starts, points = spread(across, metres, sigma_m, origin, rows, empty)
     sums = (rows, empty, across, down, starts, points, numbers)
     # Half of the points to each of two threads; no row depends on what another one becomes.
     middle = int(np.searchsorted(starts, starts[-1] / 2))

@@ -8,12 +8,14 @@ import numpy as np
 from sensorfusion.depth import _footprint_kernels
 from sensorfusion.depth.beams import BeamSpacing
 from sensorfusion.depth.completion import beam_spacing_px
+from sensorfusion.depth.scratch import Scratch
 from sensorfusion.depth_map import DepthMap
 
 # A point lies anywhere in its pixel: 1/12 of a pixel squared. The smaller of two slopes is less
 # than the slope; on simulated streets and halls half as much again makes up for it.
 _VARIANCE_PX2 = 1.5 / 12
 _REACH = 1.5
+_SCRATCH = Scratch()
 
 
 def with_footprint(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
@@ -40,8 +42,9 @@ def with_footprint(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     down_px, across_px = beam_spacing_px(depth.camera, spacing)
     reach = (math.ceil(_REACH * down_px), math.ceil(_REACH * across_px))
     metres = np.ascontiguousarray(depth.metres)
-    places = np.empty(metres.size, np.int32)
-    down, across = np.empty(metres.size, np.float32), np.empty(metres.size, np.float32)
+    places = _SCRATCH.array("places", (metres.size,), np.int32)
+    down = _SCRATCH.array("down", (metres.size,), np.float32)
+    across = _SCRATCH.array("across", (metres.size,), np.float32)
     count = _footprint_kernels.slopes(metres, reach, places, down, across)
     sigma_m = np.array(depth.sigmas_m(), order="C")
     _footprint_kernels.add_footprint(

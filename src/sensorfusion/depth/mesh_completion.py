@@ -1,10 +1,8 @@
 """Completion by the surface that a scan shows: triangles between its beams, drawn into a camera."""
 
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from sensorfusion.camera import Camera
 from sensorfusion.depth import _mesh_draw_kernels, _mesh_kernels, _range_kernels
 from sensorfusion.depth.mesh_lens import ends_of_steps, project
 from sensorfusion.depth.projection import looked_at, rows_in_box, view_of_cloud
+from sensorfusion.depth.scratch import Scratch
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.lidar import Lidar
@@ -38,26 +37,7 @@ _WIDEST_RAD = 1.0
 # Firings stand as far apart in one row as in the next: so many rows tell.
 _EVERY = 8
 
-
-class _Scratch(threading.local):
-    """Arrays that a thread's calls use one after the other, so that their memory is not fresh.
-
-    The first touch of fresh memory costs as much as all that is computed in it.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-        """Return an array with any content, valid until the same name is asked for again."""
-        size = math.prod(shape)
-        flat = self._arrays.get(name)
-        if flat is None or flat.size < size:
-            flat = self._arrays[name] = np.empty(size, dtype)
-        return flat[:size].reshape(shape)
-
-
-_SCRATCH = _Scratch()
+_SCRATCH = Scratch()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

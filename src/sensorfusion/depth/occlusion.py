@@ -4,6 +4,7 @@ import numpy as np
 
 from sensorfusion.depth import _occlusion_kernels
 from sensorfusion.depth.beams import BeamSpacing
+from sensorfusion.depth.scratch import Scratch
 from sensorfusion.depth_map import DepthMap, Origin
 
 # A surface ends, in the mean, half a gap beyond the last beam that hit it; with the rounding to
@@ -15,6 +16,7 @@ _BETWEEN = 1.5
 _BESIDE, _AROUND = (1.03, 0.25), (1.05, 0.3)
 # Where neighbouring beams share pixels or border on each other, nothing shows between them.
 _NO_GAP_PX = 1.25
+_SCRATCH = Scratch()
 
 
 def remove_hidden(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
@@ -55,7 +57,7 @@ def remove_hidden(depth: DepthMap, spacing: BeamSpacing) -> DepthMap:
     )
     metres, origin = np.array(depth.metres, order="C"), depth.origins()
     # One more than there may be: what is written last may not count.
-    pixels = np.empty(metres.size + 1, np.int32)
+    pixels = _SCRATCH.array("pixels", (metres.size + 1,), np.int32)
     hidden = pixels[: _occlusion_kernels.find_hidden(metres, reach, _BESIDE, _AROUND, pixels)]
     metres.ravel()[hidden] = 0.0
     origin.ravel()[hidden] = Origin.OCCLUDED
