@@ -79,7 +79,11 @@ def test_fragments_are_put_together_in_whatever_order_they_come(read, order):
 
 def test_fragments_of_two_datagrams_may_be_mixed(read):
     other = PAYLOAD[::-1]
-    mixed = [part for pair in zip(fragments(), fragments(other, identification=8), strict=True) for part in pair]
+    mixed = [
+        part
+        for pair in zip(fragments(), fragments(other, identification=8), strict=True)
+        for part in pair
+    ]
     assert read(mixed)[1] == [PAYLOAD, other]
 
 
