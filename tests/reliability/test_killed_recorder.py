@@ -67,12 +67,17 @@ def kill_one(folder, seconds):
         reader.start()
         end_s = time.monotonic() + 60
         # Until something was accepted, there is nothing to lose.
-        while not (lines and int(lines[-1].split()[0]) > 1) and time.monotonic() < end_s:
+        while (
+            not (lines and lines[-1].endswith("\n") and int(lines[-1].split()[0]) > 1)
+            and time.monotonic() < end_s
+        ):
             time.sleep(0.01)
         time.sleep(seconds)
         process.kill()
         reader.join()
-    accepted, offered = map(int, lines[-1].split())
+    # The last line may be cut: the kill came while it was written.
+    whole = [line for line in lines if line.endswith("\n")]
+    accepted, offered = map(int, whole[-1].split())
     return accepted, offered
 
 
