@@ -1,6 +1,9 @@
 """``sensorfusion convert`` and ``recover``: every sample, every pixel, or a reason."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 from sensorfusion.camera import Camera
 from sensorfusion.cli.app import run
 from sensorfusion.distortion import Distortion
+from sensorfusion.errors import OutputError
+from sensorfusion.frame import Sample
 from sensorfusion.imu import ImuReading
 from sensorfusion.rig import Rig
 from sensorfusion.sources.registry import open_source
@@ -163,6 +168,75 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path, destination, re
     assert reason in capsys.readouterr().err
     assert here.read_bytes() == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["full", "here.db3"]
+
+
+@pytest.mark.parametrize("ending", [".db3", ".bag", ".mcap"])
+def test_a_recording_that_exists_is_not_written_over(tmp_path, ending, capsys):
+    here, there = make_recording(tmp_path / "here.bag"), tmp_path / f"there{ending}"
+    there.write_bytes(b"took hours")
+    assert run(["convert", str(here), str(there)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert there.read_bytes() == b"took hours"
+
+
+def test_a_folder_without_a_name_is_no_destination(tmp_path, monkeypatch, capsys):
+    here = make_recording(tmp_path / "here.bag")
+    monkeypatch.chdir(tmp_path)
+    assert run(["convert", str(here), "."]) == 1
+    assert ".: a folder that is made anew needs a name" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are those of POSIX")
+@pytest.mark.parametrize("name", ["there.db3", "there.bag", "there"])
+def test_a_file_that_cannot_grow_is_one_sentence_and_leaves_nothing(tmp_path, name):
+    here = make_recording(tmp_path / "here.bag")
+    code = (
+        "import resource, sys; from sensorfusion.cli.app import run; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.exit(run(sys.argv[1:]))"
+    )
+    there = tmp_path / name
+    done = subprocess.run(
+        [sys.executable, "-c", code, "convert", str(here), str(there)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"sensorfusion: {there}: cannot be written whole (")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [here]
+
+
+def test_a_folder_whose_rig_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, capsys):
+    def fails(*_):
+        msg = "the disk is full"
+        raise OutputError(msg)
+
+    here = make_recording(tmp_path / "here.bag")
+    monkeypatch.setattr("sensorfusion.calibration.rig_file.write_rig", fails)
+    assert run(["convert", str(here), str(tmp_path / "folder")]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [here]
+
+
+def test_a_lens_that_the_format_has_no_name_for_is_refused():
+    lens = Distortion("kannala_brandt", (0.1, 0.0, 0.0, 0.0))
+    rig = Rig({"depth": Camera("depth", 64, 48, 50.0, 50.0, 31.5, 23.5, lens)})
+    with pytest.raises(OutputError, match="a lens of the model kannala_brandt"):
+        RecordedDevice(rig, 0.001)
+
+
+def test_two_inertial_sensors_are_not_written_as_one():
+    depth = Camera("depth", 64, 48, 50.0, 50.0, 31.5, 23.5)
+    links = tuple(RigidTransform("depth", name, np.eye(4)) for name in ("one", "two"))
+    device = RecordedDevice(Rig({"depth": depth}, links, imus=("one", "two")), 0.001)
+    readings = [
+        Sample(name, 5, ImuReading(name, 5, gyro_rad_s=(0.0, 0.0, 1.0))) for name in ("one", "two")
+    ]
+    assert [part.stream for part in device.parts(readings[0])] == ["gyro"]
+    with pytest.raises(OutputError, match="a second inertial sensor, 'two'"):
+        list(device.parts(readings[1]))
 
 
 def test_points_do_not_go_into_a_recording_of_pictures(tmp_path, capsys):

@@ -265,6 +265,34 @@ def test_a_field_that_no_message_can_hold_is_refused(tmp_path):
         record(tmp_path / "a.mcap", [Sample("lidar", START_NS, cloud)])
 
 
+def test_fields_that_are_nowhere_a_number_come_back_as_they_were(tmp_path):
+    points = np.ones((3, 3), np.float32)
+    extra = {
+        "range": np.array([np.nan, np.inf, 1.5], np.float32),
+        "when": np.array([-np.inf, np.nan, 2.5]),
+    }
+    cloud = PointCloud(points, "lidar", START_NS, extra=extra)
+    record(tmp_path / "a.mcap", [Sample("lidar", START_NS, cloud)])
+    (sample,) = played(tmp_path / "a.mcap")
+    for name, values in extra.items():
+        assert sample.data.extra[name].dtype == values.dtype
+        assert np.array_equal(sample.data.extra[name], values, equal_nan=True)
+
+
+def test_readings_that_wait_when_the_disk_fails_are_counted(tmp_path, monkeypatch):
+    def fails(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("sensorfusion.recording.file._SYNC_NS", 0)
+    writer = RecordingWriter(tmp_path / "a.mcap", RIG, disk=Disk(sync=fails))
+    with pytest.raises(OutputError):
+        writer.write(imu_sample(0))
+        writer.close()
+    with pytest.raises(OutputError):
+        writer.close()
+    assert (writer.written, writer.dropped) == (0, {"imu": 1})
+
+
 def test_readers_that_are_not_ours_read_every_message(tmp_path):
     samples = [*rgbd(3), imu_sample(1_000_000)]
     record(tmp_path / "a.mcap", samples, depth="raw")

@@ -89,7 +89,7 @@ class Db3Writer(StoredWriter):
             for statement in _SCHEMA:
                 self._database.execute(statement)
         except sqlite3.Error as error:
-            raise self._unwritten(error) from error
+            raise self._unwritten(str(error)) from error
         self._encodings = {n: "Z16" if n == DEPTH else "RGB8" for n in self._device.rig.cameras}
         self._put_messages(0, [("/file_version", "std_msgs/msg/UInt32", _VERSION)])
         for name in self._device.rig.cameras:
@@ -128,7 +128,7 @@ class Db3Writer(StoredWriter):
         try:
             self._database.commit()
         except sqlite3.Error as error:
-            raise self._unwritten(error) from error
+            raise self._unwritten(str(error)) from error
 
     def _info(self, stream: str) -> _Message:
         text = f"encoding={self._encodings[stream]};fps={self._rate_hz(stream)}"
@@ -156,7 +156,7 @@ class Db3Writer(StoredWriter):
                 if arrival_ns == 0:
                     self._settings[topic] = written.lastrowid or 0
         except sqlite3.Error as error:
-            raise self._unwritten(error) from error
+            raise self._unwritten(str(error)) from error
 
     def _replace(self, message: _Message) -> None:
         """Write the only message of a topic anew."""
@@ -165,11 +165,7 @@ class Db3Writer(StoredWriter):
         try:
             self._database.execute(query, (data, self._settings[topic]))
         except sqlite3.Error as error:
-            raise self._unwritten(error) from error
-
-    def _unwritten(self, error: sqlite3.Error) -> OutputError:
-        msg = f"{self.path}: cannot be written whole ({error}); free some space or write elsewhere"
-        return OutputError(msg)
+            raise self._unwritten(str(error)) from error
 
 
 def _stored_unit(unit_m: float) -> str:

@@ -126,6 +126,12 @@ class RecordedDevice:
             )
             raise OutputError(msg)
         for camera in self.rig.cameras.values():
+            if camera.distortion.model not in _MODELS:
+                msg = (
+                    f"camera {camera.name!r}: a lens of the model {camera.distortion.model}; a "
+                    f"RealSense recording holds {', '.join(_MODELS)}; write .mcap"
+                )
+                raise OutputError(msg)
             if len(camera.distortion.coefficients) > 5:
                 msg = (
                     f"camera {camera.name!r}: {len(camera.distortion.coefficients)} coefficients "
@@ -181,14 +187,14 @@ class RecordedDevice:
         elif isinstance(data, Image) and data.camera_name in self.rig.cameras:
             pixels = np.ascontiguousarray(data.pixels)
             yield Part(data.camera_name, sample.timestamp_ns, pixels)
-        elif isinstance(data, ImuReading):
+        elif isinstance(data, ImuReading) and data.name in (self.rig.imus or (data.name,))[:1]:
             for name, half in ((GYRO, data.gyro_rad_s), (ACCEL, data.accel_m_s2)):
                 if half is not None:
                     yield Part(name, sample.timestamp_ns, half)
         else:
             msg = (
                 f"stream {sample.stream!r} holds {_described(data)}; a RealSense recording holds "
-                "depth as 16-bit z, pictures and inertial readings; write .mcap"
+                "depth as 16-bit z, pictures and one inertial sensor; write .mcap"
             )
             raise OutputError(msg)
 
@@ -238,6 +244,8 @@ def encoding_of(part: Part, depth: str, color: str, grey: str) -> str:
 def _described(data: object) -> str:
     if isinstance(data, RawDepth):
         return f"depth as {data.values.dtype} along the {data.kind}"
+    if isinstance(data, ImuReading):
+        return f"readings of a second inertial sensor, {data.name!r}"
     return type(data).__name__
 
 

@@ -97,8 +97,15 @@ class StoredWriter(SampleWriter, ABC):
             # Time does not go back where two clocks stamp the streams.
             self._arrival_ns = max(self._arrival_ns, part.timestamp_ns - self._begin_ns + 1)
             self._stamps_ns.setdefault(part.stream, []).append(part.timestamp_ns)
-        if parts:
-            self._append(self._arrival_ns, parts)
+        try:
+            if parts:
+                self._append(self._arrival_ns, parts)
+        except OSError as error:
+            raise self._unwritten(error.strerror or str(error)) from error
+
+    def _unwritten(self, reason: str) -> OutputError:
+        msg = f"{self.path}: cannot be written whole ({reason}); free some space or write elsewhere"
+        return OutputError(msg)
 
     def _number(self, stream: str) -> int:
         """Return how many samples of a stream there are so far."""

@@ -7,6 +7,7 @@ set's page on file formats.
 """
 
 import json
+import os
 import secrets
 import shutil
 from collections import Counter
@@ -66,6 +67,9 @@ class TumWriter(SampleWriter):
                 f"{folder}: sensors {names}; a folder of RGB-D pictures needs 'depth'; write .mcap"
             )
             raise OutputError(msg)
+        if not folder.name:
+            msg = f"{folder}: a folder that is made anew needs a name; give one"
+            raise OutputError(msg)
         self._temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -99,19 +103,12 @@ class TumWriter(SampleWriter):
             return
         self._is_closed = True
         try:
-            for name, lines in self._lists.items():
-                if lines or name == _DEPTH:
-                    self._write_text(f"{_FOLDERS[name]}.txt", ["# time stamp in s, file", *lines])
-                else:
-                    (self._temporary / _FOLDERS[name]).rmdir()
-            self._write_poses()
-            self._write_cameras()
-            if self._folder.is_dir():
-                self._folder.rmdir()
-            self._temporary.replace(self._folder)
+            self._finish()
         except OSError as error:
-            shutil.rmtree(self._temporary, ignore_errors=True)
             raise self._unwritten(error) from error
+        finally:
+            # After the rename nothing stands there any more.
+            shutil.rmtree(self._temporary, ignore_errors=True)
         for stream, count in self._left_out.items():
             self.notes.append(f"left out: {count} samples of {stream}, which this layout lacks")
         if self._too_far:
@@ -123,6 +120,23 @@ class TumWriter(SampleWriter):
         """Leave nothing behind."""
         self._is_closed = True
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _finish(self) -> None:
+        for name, lines in self._lists.items():
+            if lines or name == _DEPTH:
+                self._write_text(f"{_FOLDERS[name]}.txt", ["# time stamp in s, file", *lines])
+            else:
+                (self._temporary / _FOLDERS[name]).rmdir()
+        self._write_poses()
+        self._write_cameras()
+        for path in self._temporary.rglob("*"):
+            if path.is_file():
+                # The name must not outlive a power cut that the pictures do not.
+                with path.open("r+b") as file:
+                    os.fsync(file.fileno())
+        if self._folder.is_dir():
+            self._folder.rmdir()
+        self._temporary.replace(self._folder)
 
     def _scaled(self, depth: RawDepth) -> NDArray[np.uint16]:
         """Return depth in 1/5000 m."""

@@ -25,12 +25,13 @@ def convert(source: str, destination: Path, /, *, opening: SourceOptions | None 
     source
         A recording, a folder, or a name such as synthetic:room.
     destination
-        FILE.db3 or FILE.bag (librealsense), FILE.mcap, or a folder (layout of TUM).
+        FILE.db3 or FILE.bag (librealsense), FILE.mcap, or a folder (layout of TUM); must not exist.
     """
     opening = opening or SourceOptions()
-    _check_apart(source, destination)
+    _check_free(source, destination)
     with only_our_output(), opening.open(source) as opened:
         with Watch("convert", destination.parent) as watch:
+            watch.closes(opened)
             written, notes = _copy(opened, destination, watch)
         lost = {**opened.losses.dropped}
         said = (*opened.notes, *notes)
@@ -81,13 +82,18 @@ def _copy(
     return written, writer.notes
 
 
-def _check_apart(source: str, destination: Path) -> None:
+def _check_free(source: str, destination: Path) -> None:
     try:
         same = destination.exists() and Path(source).samefile(destination)
+        taken = destination.is_file() and destination.stat().st_size > 0
     except (OSError, ValueError):
-        same = False
+        same = taken = False
     if same:
         msg = f"{destination}: is the recording that is read; give another name"
+        raise OutputError(msg)
+    if taken:
+        # It may be a recording that took hours, whatever the container.
+        msg = f"{destination}: exists already; give the recording another name, or remove it"
         raise OutputError(msg)
 
 

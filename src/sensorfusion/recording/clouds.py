@@ -77,9 +77,10 @@ def _storable(name: str, values: NDArray[Any]) -> NDArray[Any]:
         return values.astype(np.uint8)
     if kind == "f" and size == 2:
         return values.astype(np.float32)
-    exact = values.size == 0 or max(abs(int(values.min())), abs(int(values.max()))) <= _EXACT
-    if kind in "iu" and size == 8 and exact:
-        return values.astype(np.float64)
+    if kind in "iu" and size == 8:
+        reach = max(abs(int(values.min(initial=0))), abs(int(values.max(initial=0))))
+        if reach <= _EXACT:
+            return values.astype(np.float64)
     if values.dtype.str[1:] not in _DATATYPES or values.ndim > 2:
         msg = (
             f"field {name!r} is {values.dtype} {values.shape[1:]}; expected numbers that fit in 32 "

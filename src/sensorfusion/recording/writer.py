@@ -1,7 +1,7 @@
 """The recorder: takes samples of any source and writes them behind the caller's back."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
@@ -30,10 +30,9 @@ _WAKE_S: Final = 0.05
 class RecordingWriter:
     """Writes samples to an MCAP file with messages of ROS 2 that survives a crash.
 
-    Each picture and each scan is a chunk of its own, which is given to the operating system as
-    soon as it is encoded; from then on a killed process loses nothing of it, and after a second a
-    power cut neither. Samples of an IMU wait for the next picture, 0.1 s at most. Encoding and
-    writing happen in a thread of their own behind a queue.
+    Each picture and each scan is a chunk of its own, given to the operating system as soon as it
+    is encoded: from then on a killed process loses nothing of it, after a second a power cut
+    neither. Samples of an IMU wait for the next picture, 0.1 s at most. A thread does it all.
 
     ::
 
@@ -272,11 +271,12 @@ class RecordingWriter:
     def _end(self) -> None:
         """Write what was dropped, and the index, whatever happened before."""
         with self._changed:
-            waiting = [sample.stream for sample, _ in self._queue]
+            # Readings may still wait where the disk failed under what was written before.
+            for stream, count in self._pending.items():
+                self._drop(stream, count)
             counts = {f"written.{name}": count for name, count in self._written.items()}
-            dropped = dict(self._dropped)
-        for stream in waiting:
-            dropped[stream] = dropped.get(stream, 0) + 1
+            dropped = Counter(self._dropped)
+            dropped.update(sample.stream for sample, _ in self._queue)
         counts |= {f"dropped.{name}": count for name, count in dropped.items()}
         try:
             texts = {name: str(count) for name, count in counts.items()}
