@@ -45,7 +45,7 @@ GoOn = Callable[[int, int | None], bool]
 """Called after each frame with the frames done and their number, if known; False stops."""
 
 
-def reconstruct(
+def reconstruct(  # noqa: PLR0913 (all but the first are optional)
     source: FrameSource | Path | str,
     settings: Settings | None = None,
     *,
@@ -53,6 +53,7 @@ def reconstruct(
     options: Mapping[str, str] | None = None,
     poses: Trajectory | Path | str | None = None,
     go_on: GoOn | None = None,
+    on_open: Callable[[FrameSource], None] | None = None,
 ) -> Reconstruction:
     """Run the path over every frame of a source.
 
@@ -69,6 +70,8 @@ def reconstruct(
         Take ``T_world_camera`` from here (a TUM file, or the recording itself) and do not track.
     go_on : callable, optional
         Told of each frame; ends the run early, with a whole result, by returning False.
+    on_open : callable, optional
+        Told of the open source: to close a camera from another thread ends the run early, too.
 
     Returns
     -------
@@ -82,6 +85,8 @@ def reconstruct(
     report = Report(str(source) if isinstance(source, (str, Path)) else type(source).__name__)
     start = time.perf_counter()
     with opened_or_given(source, driver, options) as opened:
+        if on_open:
+            on_open(opened)
         settings = (settings or Settings()).for_rig(opened.rig)
         given = _given_poses(opened, poses)
         mapper = _Mapper(opened, settings, given)

@@ -28,6 +28,7 @@ class FakeSensor:
         self.options = {key: Option(*values) for key, values in dict(options).items()}
         self.deliver = None
         self.tell = None
+        self.starts = 0
 
     def modes(self):
         return self._modes
@@ -37,6 +38,7 @@ class FakeSensor:
 
     def start(self, modes, deliver):
         self.streaming, self.deliver = modes, deliver
+        self.starts += 1
 
     def stop(self):
         self.deliver = None
@@ -395,3 +397,76 @@ def test_a_device_is_described_without_starting_it():
     (found,) = list_cameras(FakeCameras(FakeCamera(serial="728612070259")))
     assert found.location == "realsense:728612070259"
     assert found.modes["gyro"] == ("gyro@200", "gyro@400")
+
+
+ENDLESS = Patience(begin_s=100, silent_s=100, give_up_s=100, retry_s=100)
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+def test_closing_a_silent_camera_ends_who_waits_for_it(frames):
+    camera = FakeCamera()
+    began_s = time.monotonic()
+    numbers, source = played(
+        lambda: shoot(camera, range(frames)), FakeCameras(camera), patience=ENDLESS
+    )
+    # It would wait for a hundred seconds.
+    assert time.monotonic() - began_s < 20
+    assert numbers == list(range(frames))
+    assert camera.stereo.deliver is None
+    assert source.notes == ()
+
+
+def test_closing_a_camera_that_is_begun_again_ends_who_waits_for_it():
+    camera = FakeCamera()
+    patience = Patience(begin_s=100, silent_s=0.1, give_up_s=100, retry_s=100)
+    began_s = time.monotonic()
+
+    def fall_silent():
+        shoot(camera, range(3))
+        before = camera.stereo.starts
+        wait_until(lambda: camera.stereo.starts > before)
+
+    numbers, source = played(fall_silent, FakeCameras(camera), patience=patience)
+    assert time.monotonic() - began_s < 20
+    assert numbers == [0, 1, 2]
+    assert source.notes == ()
+
+
+def test_a_source_that_was_closed_does_not_start_the_camera_again():
+    camera = FakeCamera()
+    source = LiveSource(FakeCameras(camera), "", LiveOptions(), patience=ENDLESS)
+    source.close()
+    assert list(source) == []
+    assert camera.stereo.starts == 0
+
+
+def test_a_camera_of_which_no_frame_can_be_taken_over_says_so_at_once():
+    camera = FakeCamera()
+    error = SourceError("a frame of the camera could not be taken over: no memory")
+    with pytest.raises(SourceError, match="no memory"):
+        played(lambda: camera.stereo.deliver(error), FakeCameras(camera), patience=ENDLESS)
+
+
+def test_a_camera_that_comes_back_without_its_inertial_sensor_is_not_taken():
+    camera, other = FakeCamera(), FakeCamera()
+    other.sensors = lambda: (other.stereo, other.rgb)
+    other.plugged = False
+
+    def swap():
+        shoot(camera, range(5))
+        camera.plugged, other.plugged = False, True
+        time.sleep(0.6)
+
+    patience = Patience(begin_s=0.5, silent_s=0.1, give_up_s=0.2, retry_s=0.02)
+    numbers, source = played(swap, FakeCameras(camera, other), patience=patience)
+    assert numbers == list(range(5))
+    assert "it came back with other pictures" in source.notes[-1]
+    assert source.health()["depth"].delivered == 5
+
+
+def test_what_never_came_is_named_and_not_what_nobody_waited_for():
+    camera = FakeCamera()
+    patience = Patience(begin_s=0.1, silent_s=0.1, give_up_s=0.1, retry_s=0.02)
+    source = LiveSource(FakeCameras(camera), "", LiveOptions(), patience=patience)
+    with pytest.raises(SourceError, match="began and no depth and no color came;"):
+        list(source.samples())

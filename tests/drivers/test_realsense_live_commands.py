@@ -119,6 +119,46 @@ def test_ctrl_c_ends_a_reconstruction_with_whole_files(tmp_path):
     assert len([line for line in lines if not line.startswith("#")]) == report["frames"]["used"]
 
 
+SILENT = """
+from itertools import islice, takewhile
+endless = corner()
+def pictures():
+    # Until the command has begun to write, and two seconds more.
+    yield from takewhile(lambda _: not os.path.exists(sys.argv[2]), endless)
+    yield from islice(endless, 60)
+camera.stream(pictures())
+sys.exit(run([sys.argv[1], "realsense:", "--out", sys.argv[2]]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+@pytest.mark.parametrize("command", ["reconstruct", "record"])
+def test_ctrl_c_ends_what_waits_for_a_silent_camera_with_whole_files(tmp_path, command):
+    from sensorfusion.sources.registry import open_source
+
+    out = tmp_path / ("out" if command == "reconstruct" else "out.mcap")
+    process = child(SILENT, command, str(out))
+    deadline_s = time.monotonic() + 60
+    while not out.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    time.sleep(3)
+    began_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, _, error = finished(process)
+    assert code == 130, error
+    # It would be given up after thirty seconds.
+    assert time.monotonic() - began_s < 15
+    if command == "reconstruct":
+        report = json.loads((out / "report.json").read_text())
+        assert report["interrupted"] is True
+        assert report["frames"]["used"] > 0
+        assert (out / "mesh.ply").stat().st_size > 1000
+    else:
+        with open_source(out) as source:
+            assert len(list(source)) > 0
+            assert source.notes == ()
+
+
 RECORD = """
 camera.stream(wall({"m": 0.001}), lost=range(0, 100_000, 10))
 sys.exit(run(["record", "123456789", "--out", sys.argv[1], "--seconds", "1.5"]))

@@ -101,6 +101,8 @@ class LiveSource(LiveFrameSource):
         self._serial = self._session.device.info.get("Serial Number", serial)
         self._inbox: Inbox | None = None
         self._closed = threading.Event()
+        # Sensors are begun and ended by the reader and by whoever closes, never at once.
+        self._switching = threading.Lock()
         self.rig, self.metadata = self._session.rig, self._session.metadata
         self.trajectory = None
         self.down_world = None
@@ -135,7 +137,9 @@ class LiveSource(LiveFrameSource):
     def close(self) -> None:
         """Stop the camera; whoever waits for a frame is told that there are no more."""
         self._closed.set()
-        self._session.stop()
+        if self._inbox is not None:
+            self._inbox.end()
+        self._stop()
 
     def _open_inbox(self, *, drop_oldest: bool) -> Inbox:
         streams, clock = tuple(self._session.rates_hz), Clock()
@@ -152,6 +156,8 @@ class LiveSource(LiveFrameSource):
     def _stream(self, inbox: Inbox) -> Generator[tuple[Arrival, ...], None, None]:
         """Run the camera and yield what it delivers; begin again where it falls silent."""
         patience = self._patience
+        if self._closed.is_set():
+            return
         self._begin(inbox)
         end_s = time.monotonic() + (self._seconds or float("inf"))
         try:
@@ -164,26 +170,32 @@ class LiveSource(LiveFrameSource):
                 elif inbox.is_silent(patience.silent_s) and not self._begin_again(inbox):
                     break
         finally:
-            self._session.stop()
+            self._stop()
         yield from inbox.rest()
 
     def _begin(self, inbox: Inbox) -> None:
-        self._session.listen(self._note)
-        inbox.restarted()
-        self._session.start(inbox.counts, inbox.put)
+        with self._switching:
+            if not self._closed.is_set():
+                self._session.listen(self._note)
+                inbox.restarted()
+                self._session.start(inbox.counts, inbox.put)
+
+    def _stop(self) -> None:
+        with self._switching:
+            self._session.stop()
 
     def _begin_again(self, inbox: Inbox) -> bool:
         """Get a silent camera to stream again, options and all; say whether it does."""
         patience, began_s = self._patience, time.monotonic()
         wait_s, happened, reason = patience.retry_s, "was silent", ""
         while time.monotonic() - began_s < patience.give_up_s:
-            self._session.stop()
+            self._stop()
             try:
                 if not self._session.device.is_connected():
                     happened = "was unplugged"
                     self._session = self._same_session_anew()
                 self._begin(inbox)
-                if inbox.wait_for_first(patience.begin_s):
+                if inbox.wait_for_first(patience.begin_s) and not self._closed.is_set():
                     passed_s = time.monotonic() - began_s
                     self._note(f"{happened} and streams again after {passed_s:.1f} s")
                     return True
@@ -199,7 +211,8 @@ class LiveSource(LiveFrameSource):
 
     def _same_session_anew(self) -> Session:
         session = Session(find_device(self._cameras, self._serial), self._options)
-        if dict(session.rig.cameras) != dict(self.rig.cameras):
+        is_same = session.rates_hz == self._session.rates_hz
+        if not is_same or dict(session.rig.cameras) != dict(self.rig.cameras):
             msg = "it came back with other pictures; is it in a port of another speed?"
             raise SourceError(msg)
         return session
@@ -208,9 +221,9 @@ class LiveSource(LiveFrameSource):
         """Raise what is wrong with a camera that never delivered, unless it was closed."""
         if self._closed.is_set():
             return
-        silent = [stream for stream, counts in inbox.counts.items() if not counts.received]
+        silent = " and no ".join(inbox.silent) or "picture"
         msg = (
-            f"camera {self._serial} began and no {' and no '.join(silent)} came; plug it in again, "
+            f"camera {self._serial} began and no {silent} came; plug it in again, "
             "use a USB 3 port, or ask for fewer pixels (-o depth=640x480@15)"
         )
         raise SourceError(msg)

@@ -109,6 +109,7 @@ class Inbox:
         self._waiting: deque[tuple[Arrival, ...]] = deque()
         self._bytes = 0
         self._error: SourceError | None = None
+        self._ended = False
         self._changed = threading.Condition()
         # What came before every stream has: whether exposures are steady is not known yet.
         self._held: list[Arrival] = []
@@ -119,6 +120,11 @@ class Inbox:
     def unpaired(self) -> dict[str, int]:
         """Return the pictures that found no partner, by stream."""
         return self._sorter.unpaired
+
+    @property
+    def silent(self) -> list[str]:
+        """Return the streams of pictures of which none has come since the last restart."""
+        return [stream for stream in self._watched() if not self.counts[stream].since_restart]
 
     def restarted(self) -> None:
         """Forget numbers and exposures: the camera begins anew."""
@@ -137,6 +143,12 @@ class Inbox:
                 self._accept(arrival)
             self._changed.notify_all()
 
+    def end(self) -> None:
+        """Let nobody wait any more; callable from any thread."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     def get(self, timeout_s: float) -> tuple[Arrival, ...] | None:
         """Return the oldest of what waits; None when nothing came in time.
 
@@ -146,19 +158,22 @@ class Inbox:
             If something that arrived could not be taken over.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._error, timeout_s)
+            self._changed.wait_for(lambda: self._waiting or self._error or self._ended, timeout_s)
             if self._error is not None:
                 raise self._error
             return self._pop() if self._waiting else None
 
     def wait_for_first(self, timeout_s: float) -> bool:
-        """Wait until every stream of pictures has come since the last restart."""
+        """Wait until every stream of pictures has come since the last restart.
 
-        def all_came() -> bool:
-            return all(self.counts[stream].since_restart for stream in self._watched())
+        An error, which ``get`` then raises, and the end are not waited out, either.
+        """
+
+        def is_settled() -> bool:
+            return not self.silent or self._error is not None or self._ended
 
         with self._changed:
-            return self._changed.wait_for(all_came, timeout_s)
+            return self._changed.wait_for(is_settled, timeout_s)
 
     def is_silent(self, silent_s: float) -> bool:
         """Say whether no picture came for so long, or none of one stream for five times as long.

@@ -151,6 +151,7 @@ def depth(
         msg = "--overlay draws points over the picture of a camera; name it with --camera"
         raise UsageError(msg)
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
+        watch.closes(opened)
         settings = kept.settings(opened)
         near_m, far_m = _range(opened, settings, making)
         maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)

@@ -40,6 +40,7 @@ class _Findings:
     received_before: dict[str, int] = field(default_factory=dict)
     walls: list[WallNoise] = field(default_factory=list)
     exposures_us: dict[str, set[int]] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 def check_camera(location: str, opening: SourceOptions, seconds: float, report: Path) -> None:
@@ -76,6 +77,8 @@ def check_camera(location: str, opening: SourceOptions, seconds: float, report: 
     for name, ok, text in checks:
         write_line(f"{'ok  ' if ok else 'FAIL'}  {name}: {text}")
     write_line(f"the report is in {report}")
+    if found.interrupted:
+        raise KeyboardInterrupt
     failed = [name for name, ok, _ in checks if not ok]
     if failed:
         msg = f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}"
@@ -86,6 +89,7 @@ def _watch(source: LiveFrameSource, seconds: float, folder: Path) -> _Findings:
     found = _Findings()
     began_s = looked_s = 0.0
     with Watch("doctor", folder) as watch:
+        watch.closes(source)
         for count, frame in enumerate(source, 1):
             now_s, state = time.monotonic(), source.health()
             if count == 1:
@@ -101,6 +105,7 @@ def _watch(source: LiveFrameSource, seconds: float, folder: Path) -> _Findings:
             found.seconds = now_s - began_s
             if not watch(count, None) or found.seconds >= seconds:
                 break
+        found.interrupted = watch.interrupted
     return found
 
 

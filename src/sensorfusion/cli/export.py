@@ -70,6 +70,7 @@ def cloud(
     except ConfigError as error:
         raise UsageError(str(error)) from error
     with only_our_output(), opening.open(source) as opened, Watch("cloud", files.out) as watch:
+        watch.closes(opened)
         make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         trajectory = opened.trajectory

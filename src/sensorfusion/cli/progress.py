@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sensorfusion.cli.interrupt import end_now, remove_unfinished
+from sensorfusion.sources.driver import FrameSource, LiveFrameSource
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -32,10 +34,13 @@ class Watch:
     ----------
     interrupted : bool
         Whether Ctrl-C was pressed.
+    ended_camera : bool
+        Whether that ended a camera, which has no end of its own.
     """
 
     def __init__(self, title: str, out: Path) -> None:
-        self.interrupted = False
+        self.interrupted = self.ended_camera = False
+        self._camera: LiveFrameSource | None = None
         self._out, self._start_s = out, time.time()
         self._title = title
         self._last_line_s = time.monotonic()
@@ -70,8 +75,28 @@ class Watch:
             sys.stderr.write(f"{self._title}: {done} of {total or 'unknown'} frames\n")
         return not self.interrupted
 
+    def closes(self, source: FrameSource) -> None:
+        """Have the first Ctrl-C end a camera, too: its next frame may be long in coming.
+
+        Parameters
+        ----------
+        source : FrameSource
+            Open. A recording is left alone: its frames come by themselves.
+        """
+        if isinstance(source, LiveFrameSource):
+            self._camera = source
+            if self.interrupted:
+                self._close_camera()
+
+    def _close_camera(self) -> None:
+        if self._camera is not None:
+            self.ended_camera = True
+            # Not in the handler: it may have interrupted whoever holds a lock of the camera's.
+            threading.Thread(target=self._camera.close, name="interrupt", daemon=True).start()
+
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self.interrupted:
             remove_unfinished(self._out, self._start_s)
             end_now()
         self.interrupted = True
+        self._close_camera()

@@ -75,6 +75,7 @@ def reconstruct(
                 options=opening.values,
                 poses=poses,
                 go_on=go_on,
+                on_open=watch.closes,
             )
         except TrackingError as error:
             if destination.out.is_dir():
@@ -83,6 +84,9 @@ def reconstruct(
             if watch.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        if watch.ended_camera:
+            # Perhaps while no frame came.
+            result.report.facts["interrupted"] = True
         result.save(destination.out)
         if destination.picture:
             upright = result.mesh.moved(result.T_up_world)

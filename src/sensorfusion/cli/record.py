@@ -57,9 +57,11 @@ def record(source: str, /, *, flags: RecordingFlags, opening: SourceOptions | No
     """
     with only_our_output(), (opening or SourceOptions()).open(source) as opened:
         with Watch("record", flags.out.parent) as watch:
+            watch.closes(opened)
             written = record_source(opened, flags, watch)
         notes, lost = opened.notes, opened.losses.dropped
-    _summarise(written, notes, lost)
+    if written.samples or not watch.interrupted:
+        _summarise(written, notes, lost)
     if watch.interrupted:
         raise KeyboardInterrupt
 
@@ -70,7 +72,7 @@ def record_source(source: FrameSource, flags: RecordingFlags, watch: Watch) -> W
     Raises
     ------
     OutputError
-        If the recording cannot be written, or the source delivered nothing.
+        If the recording cannot be written, or the source delivered nothing; no file is left then.
     SourceError
         If the source cannot be read on; what it delivered before is kept.
     """
@@ -81,12 +83,21 @@ def record_source(source: FrameSource, flags: RecordingFlags, watch: Watch) -> W
         live=not isinstance(source, SeekableFrameSource),
         device=source.metadata,
     )
-    with RecordingWriter(flags.out, source.rig, options=options) as writer:
-        for done, sample in enumerate(all_samples(source, flags.seconds), 1):
-            writer.write(sample)
-            if not watch(done, None):
-                break
+    writer = RecordingWriter(flags.out, source.rig, options=options)
+    try:
+        with writer:
+            for done, sample in enumerate(all_samples(source, flags.seconds), 1):
+                writer.write(sample)
+                if not watch(done, None):
+                    break
+        if not writer.written and not watch.interrupted:
+            msg = f"{flags.out}: not written, the source delivered no sample"
+            raise OutputError(msg)
         return writer.close()
+    finally:
+        # An empty file would only stand in the way of the next recording.
+        if not writer.written:
+            flags.out.unlink(missing_ok=True)
 
 
 def all_samples(source: FrameSource, seconds: float | None = None) -> Iterator[Sample]:
@@ -119,9 +130,6 @@ def all_samples(source: FrameSource, seconds: float | None = None) -> Iterator[S
 
 
 def _summarise(written: Written, notes: tuple[str, ...], lost: Mapping[str, int]) -> None:
-    if not written.samples:
-        msg = f"{written.path}: the source delivered no sample; the recording is empty"
-        raise OutputError(msg)
     kinds = ", ".join(f"{count} {stream}" for stream, count in written.samples.items())
     write_line(f"{kinds} in {written.path}, {written.size_bytes / 1e6:.1f} MB")
     for stream, count in written.dropped.items():
