@@ -7,8 +7,9 @@ from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.image import Image
 from sensorfusion.imu import ImuReading
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.stereo_pair import StereoPair
 
-Measurement = RawDepth | DepthMap | PointCloud
+Measurement = RawDepth | DepthMap | PointCloud | StereoPair
 """What measured the scene: a union, so that mypy names each stage that forgot one."""
 
 
@@ -23,13 +24,14 @@ class Frame:
     timestamp_ns : int
         Instant of the measurement.
     sensor : str
-        Name of the measuring camera or LiDAR in the rig.
-    measurement : RawDepth, DepthMap or PointCloud
+        Name of the measuring camera or LiDAR in the rig; of a stereo pair, the left camera.
+    measurement : RawDepth, DepthMap, PointCloud or StereoPair
     images : mapping of str to Image
         By camera name; may be empty.
     depths : mapping of str to RawDepth or DepthMap
         What further cameras of the rig measured at that instant, by camera name: beside a LiDAR
-        scan, the depth camera that looks the same way.
+        scan, the depth camera that looks the same way; beside a stereo pair, the depth that the
+        device computed of it.
     """
 
     index: int
@@ -50,6 +52,7 @@ class Sample:
         Name of the stream, as in ``info``.
     timestamp_ns : int
     data : RawDepth, DepthMap, PointCloud, Image or ImuReading
+        The pictures of a stereo pair are two samples, as nothing is paired yet.
     """
 
     stream: str

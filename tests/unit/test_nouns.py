@@ -8,6 +8,7 @@ from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import CalibrationError
 from sensorfusion.image import Image
 from sensorfusion.rig import Rig
+from sensorfusion.stereo_pair import StereoPair
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
@@ -56,6 +57,19 @@ def test_raw_depth_of_another_type_is_refused():
 def test_a_picture_with_four_channels_is_refused():
     with pytest.raises(ValueError, match="uint8"):
         Image(np.zeros((3, 4, 4), np.uint8), "color", 0)
+
+
+def test_a_stereo_pair_of_one_camera_is_refused():
+    picture = Image(np.zeros((3, 4), np.uint8), "left", 0)
+    with pytest.raises(ValueError, match="both pictures are of 'left'; expected two cameras"):
+        StereoPair(picture, picture)
+
+
+def test_a_stereo_pair_of_two_sizes_is_refused():
+    left = Image(np.zeros((3, 4), np.uint8), "left", 0)
+    right = Image(np.zeros((3, 5), np.uint8), "right", 0)
+    with pytest.raises(ValueError, match="expected pictures of one size"):
+        StereoPair(left, right)
 
 
 def test_a_mesh_whose_triangles_point_nowhere_is_refused():

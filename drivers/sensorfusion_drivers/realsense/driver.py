@@ -1,8 +1,9 @@
 """The driver for RealSense cameras and their recordings, ``.bag`` and ``.db3``."""
 
 from pathlib import Path
+from typing import Literal
 
-from sensorfusion.errors import DriverError
+from sensorfusion.errors import DriverError, SourceError
 from sensorfusion.sources.driver import ConnectedDevice, Driver, FrameSource, SampleWriter
 from sensorfusion_drivers.realsense.containers import is_recording, open_recording
 from sensorfusion_drivers.realsense.live_driver import (
@@ -32,7 +33,7 @@ class RealSenseDriver(Driver):
         self,
         location: str,
         *,
-        infrared: bool = False,
+        infrared: bool | Literal["pair"] = False,
         strict: bool = False,
         depth_unit_m: float | None = None,
         seconds: float | None = None,
@@ -49,9 +50,11 @@ class RealSenseDriver(Driver):
         location : str
             A .bag or .db3 file, or the folder in which rosbag2 put one; ``realsense:SERIAL``,
             ``realsense:`` for the only camera, or a serial number.
-        infrared : bool
+        infrared : bool or "pair"
             Put the pictures of the infrared cameras beside each frame, as "infrared_1" and
-            "infrared_2"; of a camera, among the samples.
+            "infrared_2"; of a camera, among the samples. ``pair``, of recordings: each frame is
+            the StereoPair of both, with depth and colour beside it; frames without both are left
+            out and counted.
         strict : bool
             Refuse a damaged file; else what is whole of it is read, and a note says what is not.
         depth_unit_m : float or None
@@ -79,8 +82,14 @@ class RealSenseDriver(Driver):
         DriverError
             If ``depth_unit_m`` is not between 0 and 1.
         """
-        asked = LiveOptions(depth, color, preset, laser, exposure, infrared)
+        asked = LiveOptions(depth, color, preset, laser, exposure, infrared is True)
         if names_camera(location):
+            if infrared == "pair":
+                msg = (
+                    f"{location}: infrared=pair is for recordings; record the camera with "
+                    "-o infrared=true, convert that to .db3, and open the .db3 with it"
+                )
+                raise SourceError(msg)
             return open_camera(location, asked, seconds, depth_unit_m)
         refuse_options(location, asked, seconds)
         if depth_unit_m is not None and not 0 < depth_unit_m <= 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from sensorfusion.image import Image
 from sensorfusion.imu import ImuReading
 from sensorfusion.sources.driver import Losses, SeekableFrameSource
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
+from sensorfusion.stereo_pair import StereoPair
 from sensorfusion_drivers.realsense.motion import join_halves
 from sensorfusion_drivers.realsense.placing import IMU, place
+from sensorfusion_drivers.realsense.stereo import LEFT, RIGHT, check_pair, taken_at_once
 from sensorfusion_drivers.realsense.streams import (
     ACCEL,
     COLOR,
@@ -43,8 +45,9 @@ class RealSenseSource(SeekableFrameSource):
     ----------
     recording : Recording
         Closed with the source.
-    infrared : bool
-        Put infrared pictures into the frames.
+    infrared : bool or "pair"
+        Put infrared pictures into the frames; as a pair, they are what a frame measured, and depth
+        stands beside them.
 
     Attributes
     ----------
@@ -60,11 +63,12 @@ class RealSenseSource(SeekableFrameSource):
     CorruptRecordingError
         If there is no transform between depth and colour.
     UnsupportedRecordingError
-        If there is no depth image, or none has a colour image near it in time.
+        If there is no depth image, or none has a colour image near it in time, or a pair is asked
+        for where there is none.
     """
 
-    def __init__(self, recording: Recording, *, infrared: bool = False) -> None:
-        self._recording = recording
+    def __init__(self, recording: Recording, *, infrared: bool | Literal["pair"] = False) -> None:
+        self._recording, self._as_pair = recording, infrared == "pair"
         self.trajectory = None
         self.down_world = None
         try:
@@ -72,16 +76,21 @@ class RealSenseSource(SeekableFrameSource):
             self.rig = place(recording)
             self._depth = recording.streams[DEPTH]
             self._color = recording.streams.get(COLOR)
+            if self._as_pair:
+                check_pair(recording)
             self._pairs = self._paired()
+            pictured = [name for name in recording.streams if name.startswith(INFRARED)]
+            self._partners = {name: self._partners_of(name) for name in pictured if infrared}
+            if self._as_pair:
+                self._keep(
+                    taken_at_once(recording, self._partners, _period_ns(recording.streams[LEFT]))
+                )
         except BaseException:
             recording.close()
             raise
-        self._infrared = [name for name in recording.streams if name.startswith(INFRARED)]
-        beside = {} if infrared else {n: len(self._stamps(n)) for n in self._infrared}
-        self._infrared = self._infrared if infrared else []
+        beside = {n: len(self._stamps(n)) for n in pictured if n not in self._partners}
         beside |= {name: len(half.timestamps_ns) for name, half in recording.motion.items()}
         self.beside_frames: Mapping[str, int] = MappingProxyType(beside)
-        self._partners = {name: self._partners_of(name) for name in self._infrared}
         self.losses = self._count_losses()
         self.imu = join_halves(recording, IMU, self._depth.clock) if self.rig.imus else None
         self.metadata = {**recording.metadata, "Clock": self._depth.clock}
@@ -109,6 +118,9 @@ class RealSenseSource(SeekableFrameSource):
         for name, partners in self._partners.items():
             if partners[index] >= 0:
                 images[name] = self._read_image(name, int(partners[index]))
+        if self._as_pair:
+            pair = StereoPair(images.pop(LEFT), images.pop(RIGHT))
+            return Frame(index, pair.left.timestamp_ns, LEFT, pair, images, {DEPTH: depth})
         return Frame(index, depth.timestamp_ns, DEPTH, depth, images)
 
     def samples(self) -> Iterator[Sample]:
@@ -179,6 +191,11 @@ class RealSenseSource(SeekableFrameSource):
         pairs = _pair(self._depth, self._recording.streams[name])
         partner_of[pairs[:, 0]] = pairs[:, 1]
         return np.asarray(partner_of[self._pairs[:, 0]])
+
+    def _keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Leave out the frames that are not chosen."""
+        self._pairs = self._pairs[chosen]
+        self._partners = {name: partners[chosen] for name, partners in self._partners.items()}
 
     def _count_losses(self) -> Losses:
         """Count: an image that cannot be read is a lost frame when it is depth."""

@@ -14,11 +14,12 @@ from sensorfusion.cli.overview import FRAMES_LOOKED_AT, spread_indices
 from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SourceError
-from sensorfusion.frame import Frame
+from sensorfusion.frame import Frame, Measurement
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.sources.driver import FrameSource, LiveFrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
+from sensorfusion.stereo_pair import StereoPair
 
 _PIXELS_PER_FRAME = 20_000
 _LIVE_FRAMES = 30
@@ -79,7 +80,7 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
         + [
             {
                 "name": name,
-                "kind": "depth" if _measures(name, frames) else "color",
+                "kind": _kind(name, frames),
                 **_camera(camera),
                 "count": counted(name),
             }
@@ -127,11 +128,21 @@ def _read_through(source: FrameSource) -> tuple[list[Frame], int, Counter[str]]:
 
 
 def _sensors(frame: Frame) -> tuple[str, ...]:
-    return (frame.sensor, *frame.images, *frame.depths)
+    return (*(_pair(frame) or (frame.sensor,)), *frame.images, *frame.depths)
 
 
-def _measures(camera: str, frames: list[Frame]) -> bool:
-    return any(camera == frame.sensor or camera in frame.depths for frame in frames)
+def _pair(frame: Frame) -> tuple[str, ...]:
+    """Return the names of the left and the right camera; none if it is no stereo pair."""
+    if not isinstance(frame.measurement, StereoPair):
+        return ()
+    return frame.measurement.left.camera_name, frame.measurement.right.camera_name
+
+
+def _kind(camera: str, frames: list[Frame]) -> str:
+    if any(camera in _pair(frame) for frame in frames):
+        return "stereo"
+    measures = any(camera == frame.sensor or camera in frame.depths for frame in frames)
+    return "depth" if measures else "color"
 
 
 def _lidar(lidar: Lidar, frames: list[Frame]) -> dict[str, Any]:
@@ -163,11 +174,18 @@ def _camera(camera: Camera) -> dict[str, Any]:
     }
 
 
+def _measured(frame: Frame) -> tuple[Measurement, ...]:
+    """Return what says how far the scene is: of a stereo pair, the depth that lies beside it."""
+    return tuple(frame.depths.values()) if _pair(frame) else (frame.measurement,)
+
+
 def _depth(frames: list[Frame]) -> dict[str, float | None]:
-    measurements = [frame.measurement for frame in frames]
+    measurements = [each for frame in frames for each in _measured(frame)]
     check_scale(measurements)
-    samples, pixels = [], 0
+    samples, pixels = [np.empty(0, np.float32)], 0
     for measurement in measurements:
+        if isinstance(measurement, StereoPair):
+            continue
         if isinstance(measurement, PointCloud):
             samples.append(np.linalg.norm(measurement.points, axis=1))
             pixels += len(measurement) + measurement.missing
@@ -192,6 +210,7 @@ def _stream_line(stream: dict[str, Any]) -> str:
             f"{stream['count']} x {stream['width']}x{stream['height']}, "
             f"fx {stream['fx']:.2f} fy {stream['fy']:.2f} cx {stream['cx']:.2f} "
             f"cy {stream['cy']:.2f}, distortion {stream['distortion']}"
+            f"{', of a stereo pair' if stream['kind'] == 'stereo' else ''}"
         )
     rings = f", {stream['height']} rings" if stream["height"] else ""
     columns = f" of {stream['width']}" if stream["height"] and stream["width"] else ""

@@ -16,6 +16,7 @@ from sensorfusion.errors import UnsupportedRecordingError
 from sensorfusion.frame import Frame
 from sensorfusion.noise import DepthNoise
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.stereo_pair import StereoPair
 
 
 def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> DepthMap:
@@ -43,7 +44,7 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
     DepthScaleError
         If the unit of the measurement is not a positive number.
     UnsupportedRecordingError
-        If the measurement is a point cloud.
+        If the measurement is a point cloud or a stereo pair.
     """
     match frame.measurement:
         case RawDepth():
@@ -54,6 +55,13 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
             msg = (
                 f"frame {frame.index} is a scan of {frame.sensor!r}, which has no picture of its "
                 "own; `sensorfusion depth` draws scans into a camera"
+            )
+            raise UnsupportedRecordingError(msg)
+        case StereoPair(left, right):
+            msg = (
+                f"frame {frame.index} is a stereo pair of {left.camera_name!r} and "
+                f"{right.camera_name!r}, from which depth is not computed; open the recording "
+                "without -o infrared=pair: then its frames hold the camera's own depth"
             )
             raise UnsupportedRecordingError(msg)
     depth = limit_range(_with_rays(depth), settings.near_m, settings.range_m(noise))

@@ -13,6 +13,7 @@ from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import DepthScaleError
 from sensorfusion.frame import Measurement
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.stereo_pair import StereoPair
 
 FRAMES_CHECKED = 10
 """How many frames with depth :func:`check_scale` looks at: a few odd ones change nothing."""
@@ -71,9 +72,9 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
     Parameters
     ----------
-    measurements : iterable of RawDepth, DepthMap or PointCloud
+    measurements : iterable of RawDepth, DepthMap, PointCloud or StereoPair
         Of one sensor, from the start of the recording. Read up to the tenth with depth; if none
-        has any, there is nothing to judge.
+        has any, there is nothing to judge. The pictures of a stereo pair have none.
 
     Returns
     -------
@@ -107,6 +108,8 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
 def _median_m(measurement: Measurement) -> float:
     """Return the median depth, or range, of a measurement; 0 if it holds none."""
+    if isinstance(measurement, StereoPair):
+        return 0.0
     if isinstance(measurement, PointCloud):
         some = measurement.points[:: max(1, len(measurement) // _PIXELS_CHECKED)]
         return float(np.median(np.linalg.norm(some, axis=1))) if len(some) else 0.0

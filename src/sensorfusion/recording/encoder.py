@@ -31,6 +31,7 @@ from sensorfusion.recording.pictures import (
     stored_unit,
 )
 from sensorfusion.rig import Rig
+from sensorfusion.stereo_pair import StereoPair
 
 _READING_BYTES: Final = 500
 
@@ -86,6 +87,12 @@ class SampleEncoder:
             yield Message(stream.base, IMU, time_ns, parts, stream.metadata)
         elif isinstance(data, PointCloud):
             yield from self._cloud(sample, data)
+        elif isinstance(data, StereoPair):
+            msg = (
+                f"{sample.stream}: a sample that is a stereo pair; expected one picture, as no "
+                "message holds two; give the picture of each camera as a sample of its own"
+            )
+            raise OutputError(msg)
         else:
             yield from self._picture(sample, data)
 
@@ -218,4 +225,6 @@ def memory_bytes(sample: Sample) -> int:
         return _READING_BYTES
     if isinstance(data, RawDepth):
         return data.values.nbytes
+    if isinstance(data, StereoPair):
+        return data.left.pixels.nbytes + data.right.pixels.nbytes
     return data.metres.nbytes if isinstance(data, DepthMap) else data.pixels.nbytes
