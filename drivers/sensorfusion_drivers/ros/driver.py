@@ -95,7 +95,7 @@ class RosDriver(Driver):
             if isinstance(recording, McapRecording) and named == (None,) * len(named):
                 own = own_rig(recording)
                 if own is not None:
-                    return OwnSource(recording, own)
+                    return OwnSource(recording, own, strict=strict)
             choice = choose(recording, Wanted(cloud, image, depth, camera_info))
             given = None if rig is None else _read_rig(rig)
             return _open(recording, choice, given, image is not None, odometry)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.depth_map import RawDepth
-from sensorfusion.errors import UnsupportedRecordingError
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.formats import mcap_recording
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
@@ -37,6 +37,8 @@ class OwnSource(SeekableFrameSource):
     recording : McapRecording
         Closed with the source.
     rig : Rig
+    strict : bool
+        Raise at a damaged sample; else ``samples`` counts it in ``losses`` and goes on.
 
     Raises
     ------
@@ -46,8 +48,8 @@ class OwnSource(SeekableFrameSource):
         If nothing in it measures depth, or no depth has a picture near it in time.
     """
 
-    def __init__(self, recording: McapRecording, rig: Rig) -> None:
-        self._recording, self.rig = recording, rig
+    def __init__(self, recording: McapRecording, rig: Rig, *, strict: bool = False) -> None:
+        self._recording, self.rig, self._strict = recording, rig, strict
         self.trajectory = None
         self.down_world = None
         self._streams = own_streams(recording, rig)
@@ -106,7 +108,13 @@ class OwnSource(SeekableFrameSource):
         return Frame(index, measured.timestamp_ns, sensor, measured, images, depths)
 
     def samples(self) -> Iterator[Sample]:
-        """Yield every sample of every stream in order of time."""
+        """Yield every sample of every stream in order of time; count what is damaged.
+
+        Raises
+        ------
+        CorruptRecordingError
+            If a sample is damaged and the recording was opened strictly.
+        """
         order = [
             (int(stamp_ns), number, index)
             for number, stream in enumerate(self._streams)
@@ -114,7 +122,15 @@ class OwnSource(SeekableFrameSource):
         ]
         for stamp_ns, number, index in sorted(order):
             stream = self._streams[number]
-            yield Sample(stream.name, stamp_ns, stream.read(index))
+            try:
+                data = stream.read(index)
+            except CorruptRecordingError:
+                if self._strict:
+                    raise
+                reason = f"{stream.name} sample that is damaged"
+                self.losses.dropped[reason] = self.losses.dropped.get(reason, 0) + 1
+                continue
+            yield Sample(stream.name, stamp_ns, data)
 
     def close(self) -> None:
         """Release the file."""
