@@ -1,6 +1,8 @@
 """What a camera made of software cannot do: be unplugged, reset, report faults, keep settings."""
 
 import json
+import os
+import signal
 import threading
 import time
 
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 
 from sensorfusion.camera import Camera
+from sensorfusion.cli.progress import Watch
+from sensorfusion.cli.record import RecordingFlags, record_source
 from sensorfusion.errors import SourceError
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.realsense.live import LiveSource, Patience
@@ -16,7 +20,8 @@ from sensorfusion_drivers.realsense.live_options import LiveOptions
 from sensorfusion_drivers.realsense.live_seam import Arrival, Mode, Option
 
 WIDTH, HEIGHT = 8, 6
-QUICK = Patience(begin_s=0.5, silent_s=0.1, give_up_s=2.0, retry_s=0.02)
+QUICK = Patience(begin_s=5, silent_s=0.3, give_up_s=2.0, retry_s=0.02)
+HASTY = Patience(begin_s=5, silent_s=0.3, give_up_s=0.2, retry_s=0.02)
 PRESETS = {"Default": 0.0, "High Accuracy": 3.0}
 
 
@@ -128,21 +133,23 @@ class FakeCameras:
         return tuple(device for device in self.devices if device.plugged)
 
 
-def played(act, cameras, options=None, patience=QUICK):
+def played(act, cameras, options=None, patience=QUICK, *, ends_itself=False):
     """Numbers of the frames that come while ``act`` does things to the cameras, and the source."""
+    over = threading.Event()
     source = LiveSource(cameras, "111", options or LiveOptions(), patience=patience)
     first = cameras.connected()[0]
 
     def run():
         wait_until(lambda: first.rgb.deliver)
         act()
-        time.sleep(0.05)
+        over.wait(10 if ends_itself else 0.05)
         source.close()
 
     thread = threading.Thread(target=run)
     thread.start()
     with source:
         numbers = [int(frame.measurement.values[0, 0]) for frame in source]
+        over.set()
     thread.join()
     return numbers, source
 
@@ -205,10 +212,8 @@ def test_a_camera_that_does_not_come_back_ends_the_source_with_what_was_seen():
     def unplug():
         shoot(camera, range(5))
         camera.plugged = False
-        time.sleep(0.6)
 
-    patience = Patience(begin_s=0.5, silent_s=0.1, give_up_s=0.2, retry_s=0.02)
-    numbers, source = played(unplug, FakeCameras(camera), patience=patience)
+    numbers, source = played(unplug, FakeCameras(camera), patience=HASTY, ends_itself=True)
     assert numbers == list(range(5))
     assert "was unplugged and did not come back in 0.2 s: no RealSense" in source.notes[-1]
 
@@ -221,10 +226,8 @@ def test_a_camera_that_comes_back_with_pictures_of_another_size_is_not_taken():
     def swap():
         shoot(camera, range(5))
         camera.plugged, smaller.plugged = False, True
-        time.sleep(0.6)
 
-    patience = Patience(begin_s=0.5, silent_s=0.1, give_up_s=0.2, retry_s=0.02)
-    numbers, source = played(swap, cameras, patience=patience)
+    numbers, source = played(swap, cameras, patience=HASTY, ends_itself=True)
     assert numbers == list(range(5))
     assert "it came back with other pictures" in source.notes[-1]
 
@@ -432,6 +435,28 @@ def test_closing_a_camera_that_is_begun_again_ends_who_waits_for_it():
     assert source.notes == ()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_keeps_all_that_a_camera_had_delivered_to_a_recording(tmp_path):
+    camera = FakeCamera()
+    source = LiveSource(FakeCameras(camera), "", LiveOptions(), patience=ENDLESS)
+
+    def deliver():
+        wait_until(lambda: camera.rgb.deliver)
+        shoot(camera, range(10))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=deliver)
+    flags = RecordingFlags(out=tmp_path / "out.mcap", depth="raw")
+    with source, Watch("record", tmp_path) as watch:
+        watch.closes(source)
+        thread.start()
+        written = record_source(source, flags, watch)
+    thread.join()
+    assert written.samples == {"depth": 10, "color": 10}
+    assert source.health()["depth"].delivered == 10
+    assert source.losses.dropped == {}
+
+
 def test_a_source_that_was_closed_does_not_start_the_camera_again():
     camera = FakeCamera()
     source = LiveSource(FakeCameras(camera), "", LiveOptions(), patience=ENDLESS)
@@ -455,10 +480,8 @@ def test_a_camera_that_comes_back_without_its_inertial_sensor_is_not_taken():
     def swap():
         shoot(camera, range(5))
         camera.plugged, other.plugged = False, True
-        time.sleep(0.6)
 
-    patience = Patience(begin_s=0.5, silent_s=0.1, give_up_s=0.2, retry_s=0.02)
-    numbers, source = played(swap, FakeCameras(camera, other), patience=patience)
+    numbers, source = played(swap, FakeCameras(camera, other), patience=HASTY, ends_itself=True)
     assert numbers == list(range(5))
     assert "it came back with other pictures" in source.notes[-1]
     assert source.health()["depth"].delivered == 5

@@ -19,7 +19,7 @@ from sensorfusion.depth.scale import to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SensorFusionError
 from sensorfusion.evaluate.wall import WallNoise, wall_noise
-from sensorfusion.formats.whole_file import whole_file
+from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.frame import Frame
 from sensorfusion.sources.driver import LiveFrameSource, StreamHealth
 
@@ -68,6 +68,8 @@ def check_camera(location: str, opening: SourceOptions, seconds: float, report: 
         if not isinstance(source, LiveFrameSource):
             msg = f"{location} is no camera; doctor --live takes one that `devices` lists"
             raise SensorFusionError(msg)
+        # Now, not after a minute.
+        make_folder(report.parent)
         found = _watch(source, seconds, report.parent)
         facts = _facts(location, source, found)
     checks = _checks(source, found)

@@ -17,7 +17,7 @@ from sensorfusion.frame import Sample
 from sensorfusion.imu import ImuReading
 from sensorfusion.recording.options import ColorCodec, DepthCodec, RecordingOptions, Written
 from sensorfusion.recording.writer import RecordingWriter
-from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
+from sensorfusion.sources.driver import FrameSource, LiveFrameSource
 
 
 @Parameter(name="*")
@@ -80,7 +80,7 @@ def record_source(source: FrameSource, flags: RecordingFlags, watch: Watch) -> W
         color=flags.color,
         jpeg_quality=flags.jpeg_quality,
         depth=flags.depth,
-        live=not isinstance(source, SeekableFrameSource),
+        live=isinstance(source, LiveFrameSource),
         device=source.metadata,
     )
     writer = RecordingWriter(flags.out, source.rig, options=options)
@@ -88,7 +88,8 @@ def record_source(source: FrameSource, flags: RecordingFlags, watch: Watch) -> W
         with writer:
             for done, sample in enumerate(all_samples(source, flags.seconds), 1):
                 writer.write(sample)
-                if not watch(done, None):
+                # A camera that Ctrl-C ended still hands out what had come.
+                if not watch(done, None) and not watch.ended_camera:
                     break
         if not writer.written and not watch.interrupted:
             msg = f"{flags.out}: not written, the source delivered no sample"
