@@ -267,6 +267,14 @@ def test_a_damaged_png_is_found_by_its_checksum(tmp_path):
         with pytest.raises(CorruptRecordingError, match="checksum"):
             source[0]
         assert source[1].index == 1
+        # Four pairs, less the damaged one's depth: the others are there for who wants the rest.
+        assert len(list(source.samples())) == 7
+        assert source.losses.dropped == {"depth image that is damaged": 1}
+    with (
+        RealSenseDriver().open(location, strict=True) as source,
+        pytest.raises(CorruptRecordingError, match="checksum"),
+    ):
+        list(source.samples())
 
 
 def test_depth_without_a_unit_is_refused(tmp_path):

@@ -19,6 +19,7 @@ from sensorfusion.imu import ImuReading
 from sensorfusion.rig import Rig
 from sensorfusion.sources.registry import open_source
 from sensorfusion.transform import RigidTransform
+from sensorfusion_drivers.realsense.source import RealSenseSource
 from sensorfusion_drivers.realsense.writer import RecordedDevice, write_bag, write_db3
 
 DATA = Path(__file__).parents[1] / "drivers" / "data"
@@ -245,6 +246,15 @@ def test_points_do_not_go_into_a_recording_of_pictures(tmp_path, capsys):
         assert run(["convert", "synthetic:street", str(tmp_path / name), *options]) == 1
         assert "write .mcap" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_without_a_sample_leaves_no_file(tmp_path, monkeypatch, capsys):
+    here = make_recording(tmp_path / "here.bag")
+    monkeypatch.setattr(RealSenseSource, "samples", lambda _: iter(()))
+    for name in ("there.mcap", "there.db3", "there.bag", "there"):
+        assert run(["convert", str(here), str(tmp_path / name)]) == 1
+        assert "not written, the source delivered no sample" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [here]
 
 
 def test_only_mcap_is_recovered_to(tmp_path, capsys):

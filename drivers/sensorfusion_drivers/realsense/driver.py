@@ -99,7 +99,7 @@ class RealSenseDriver(Driver):
             )
             raise DriverError(msg)
         recording = open_recording(Path(location), strict=strict, unit_m=depth_unit_m)
-        return RealSenseSource(recording, infrared=infrared)
+        return RealSenseSource(recording, infrared=infrared, strict=strict)
 
     def devices(self) -> tuple[ConnectedDevice, ...]:
         """Return the RealSense cameras that are plugged in now; needs pyrealsense2.

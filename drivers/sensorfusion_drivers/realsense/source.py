@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.depth_map import RawDepth
-from sensorfusion.errors import UnsupportedRecordingError
+from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
 from sensorfusion.imu import ImuReading
@@ -48,6 +48,8 @@ class RealSenseSource(SeekableFrameSource):
     infrared : bool or "pair"
         Put infrared pictures into the frames; as a pair, they are what a frame measured, and depth
         stands beside them.
+    strict : bool
+        Raise at a damaged image; else ``samples`` counts it in ``losses`` and goes on.
 
     Attributes
     ----------
@@ -67,8 +69,14 @@ class RealSenseSource(SeekableFrameSource):
         for where there is none.
     """
 
-    def __init__(self, recording: Recording, *, infrared: bool | Literal["pair"] = False) -> None:
-        self._recording, self._as_pair = recording, infrared == "pair"
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        infrared: bool | Literal["pair"] = False,
+        strict: bool = False,
+    ) -> None:
+        self._recording, self._as_pair, self._strict = recording, infrared == "pair", strict
         self.trajectory = None
         self.down_world = None
         try:
@@ -124,7 +132,13 @@ class RealSenseSource(SeekableFrameSource):
         return Frame(index, depth.timestamp_ns, DEPTH, depth, images)
 
     def samples(self) -> Iterator[Sample]:
-        """Yield every image of every camera and every inertial reading in order of time."""
+        """Yield every image of every camera and every inertial reading in order of time.
+
+        Raises
+        ------
+        CorruptRecordingError
+            If an image is damaged and the recording was opened strictly.
+        """
         recording = self._recording
         stamps = {name: self._stamps(name) for name in recording.streams}
         stamps |= {name: half.timestamps_ns for name, half in recording.motion.items()}
@@ -136,10 +150,16 @@ class RealSenseSource(SeekableFrameSource):
         for stamp_ns, name, index in sorted(order):
             if name in recording.motion:
                 yield Sample(name, stamp_ns, self._reading(name, index))
-            elif name == DEPTH:
-                yield Sample(name, stamp_ns, self._read_depth(index))
-            else:
-                yield Sample(name, stamp_ns, self._read_image(name, index))
+                continue
+            try:
+                image = self._read_depth(index) if name == DEPTH else self._read_image(name, index)
+            except CorruptRecordingError:
+                if self._strict:
+                    raise
+                reason = f"{name} image that is damaged"
+                self.losses.dropped[reason] = self.losses.dropped.get(reason, 0) + 1
+                continue
+            yield Sample(name, stamp_ns, image)
 
     def close(self) -> None:
         """Release the file."""
