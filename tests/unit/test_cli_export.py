@@ -90,3 +90,10 @@ def test_points_behind_what_is_too_near_to_be_kept_have_not_its_colour():
     assert len(found) == len(parts[1])
     # At the rim of the picture there are no beams all around.
     assert found.color.any(axis=1).mean() < 0.2
+
+
+def test_exported_scans_keep_their_times(tmp_path):
+    hall = ["export", "cloud", "synthetic:hall", "-o", "frames=2", "-o", "scale=0.1"]
+    assert cli.run([*hall, "--format", "pcd", "--out", str(tmp_path)]) == 0
+    with open_source(tmp_path) as source:
+        assert [frame.timestamp_ns for frame in source] == [0, 100_000_000]

@@ -15,7 +15,7 @@ from sensorfusion.depth.absolute import with_metric_scale
 from sensorfusion.depth.into_cloud import IntoCloud
 from sensorfusion.errors import ConfigError
 from sensorfusion.export.cloud import write_cloud
-from sensorfusion.formats.whole_file import make_folder
+from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.sources.driver import SeekableFrameSource
 
 app = App(name="export")
@@ -29,7 +29,8 @@ class CloudFiles:
     Attributes
     ----------
     out : Path
-        Folder for NNNNNN.ply (or .pcd, .las), one file a frame; made if it is not there.
+        Folder for NNNNNN.ply (or .pcd, .las), one file a frame, and timestamps.txt with the
+        seconds of each; made if it is not there.
     format : {"ply", "pcd", "las"}
         PCD is written compressed; LAS needs the extra "lidar" and holds whole millimetres.
     color : bool
@@ -71,25 +72,33 @@ def cloud(
         raise UsageError(str(error)) from error
     with only_our_output(), opening.open(source) as opened, Watch("cloud", files.out) as watch:
         watch.closes(opened)
-        make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         trajectory = opened.trajectory
         into_cloud = IntoCloud(opened.rig, settings, trajectory, with_color=files.color)
         frames, points, colored = 0, 0, 0
+        stamps_ns: list[int] = []
         for frame in with_metric_scale(opened):
             found = into_cloud(frame)
+            make_folder(files.out)
             path = files.out / f"{frame.index:06d}.{files.format}"
             write_cloud(found, path, compressed=files.format == "pcd")
             frames, points = frames + 1, points + len(found)
+            stamps_ns.append(found.timestamp_ns)
             if found.color is not None:
                 colored += int(found.color.any(axis=1).sum())
             if not watch(frames, total):
                 break
-        losses = opened.losses
+        if stamps_ns:
+            with whole_file(files.out / "timestamps.txt") as path:
+                lines = (f"{ns // 10**9}.{ns % 10**9:09d}\n" for ns in stamps_ns)
+                path.write_text("".join(lines), encoding="utf-8")
+        losses, notes = opened.losses, opened.notes
     write_line(f"{frames} clouds of {points} points in {files.out}")
     if files.color and points:
         write_line(f"  {colored / points:.1%} of the points have a colour")
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
+    for note in notes:
+        write_line(f"  note: {note}")
     if watch.interrupted:
         raise KeyboardInterrupt
