@@ -20,6 +20,7 @@ from sensorfusion_drivers.realsense import live_driver
 from sensorfusion_drivers.realsense.live import LiveSource, Patience
 from sensorfusion_drivers.realsense.live_librealsense import LibRealSense
 from sensorfusion_drivers.realsense.live_options import LiveOptions
+from sensorfusion_drivers.realsense.live_session import Session
 context = rs.context()
 cameras = LibRealSense(context)
 def opened(patience=None, seconds=None, serial="", **options):
@@ -31,14 +32,25 @@ def refused(**options):
         return str(error)
     return "opened"
 def play(source, camera, count, **how):
-    # Deliver in a moment, and end the source after that.
+    # Deliver, and end the source after that.
     def run():
         camera.play(count, **how).join()
         time.sleep(0.15)
         source.close()
     soon(run)
-def soon(function, *values, after_s=0.15, **named):
-    threading.Timer(after_s, function, values, named).start()
+begun = threading.Event()
+start = Session.start
+def started(session, *values):
+    start(session, *values)
+    begun.set()
+Session.start = started
+def soon(function, *values, after_s=0.0, **named):
+    # What is sent before the camera is begun reaches nobody.
+    def run():
+        begun.wait(10)
+        time.sleep(after_s)
+        function(*values, **named)
+    threading.Thread(target=run, daemon=True).start()
 """
 
 
@@ -176,7 +188,7 @@ def test_a_camera_that_stalls_is_begun_again():
 camera = SoftwareCamera(context)
 source = opened(Patience(begin_s=2, silent_s=0.2, give_up_s=3, retry_s=0.05))
 soon(camera.play, 20, period_s=0.004)
-soon(play, source, camera, 20, period_s=0.004, first=100, after_s=0.8)
+soon(play, source, camera, 20, period_s=0.004, first=100, after_s=1.5)
 with source:
     numbers = [int(frame.measurement.values[0, 0]) for frame in source]
 print(json.dumps([numbers, source.notes, source.losses.dropped]))
