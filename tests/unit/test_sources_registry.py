@@ -7,8 +7,11 @@ import pytest
 
 from sensorfusion.errors import DriverError, SourceError
 from sensorfusion.sources import registry
-from sensorfusion.sources.driver import Driver, Truth
+from sensorfusion.sources.driver import ConnectedDevice, Driver, Truth
 from sensorfusion.sources.options import DriverOption
+
+
+CONNECTED = ConnectedDevice("camera:1", "A camera", "1", "", "", "", {})
 
 
 class Plain(Driver):
@@ -54,6 +57,17 @@ class Demanding(Plain):
 class Unreadable(Plain):
     def open(self, location: str):
         raise PermissionError(13, "Permission denied")
+
+
+class Camera(Plain):
+    def devices(self):
+        return (CONNECTED,)
+
+
+class Unlisted(Plain):
+    def devices(self):
+        msg = "no bus"
+        raise ZeroDivisionError(msg)
 
 
 class NoDriver:
@@ -121,6 +135,15 @@ def test_a_broken_driver_is_named_when_nothing_else_opens_a_location(install, br
     install(a_broken=broken, plain="Plain")
     with pytest.raises(SourceError, match=r"no driver recognises it.*'a_broken'"):
         registry.find_driver(tmp_path)
+
+
+def test_a_driver_that_cannot_list_its_cameras_hides_no_other(install):
+    install(a_broken="Unlisted", b_absent="Absent", camera="Camera", plain="Plain")
+    found, faults = registry.connected_devices()
+    assert found == (CONNECTED,)
+    assert faults[0] == "driver 'a_broken' cannot list cameras: ZeroDivisionError: no bus"
+    assert "'b_absent'" in faults[1]
+    assert len(faults) == 2
 
 
 def test_a_location_that_does_not_exist_is_said_to_be_missing(install, tmp_path):

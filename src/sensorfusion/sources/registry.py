@@ -245,6 +245,9 @@ def connected_devices() -> tuple[tuple[ConnectedDevice, ...], tuple[str, ...]]:
             found.extend(driver.devices() if hasattr(driver, "devices") else ())
         except (DriverError, SourceError) as error:
             faults.append(str(error))
+        # Another fault of a foreign plug-in must not hide the cameras of the others.
+        except Exception as error:
+            faults.append(f"driver {name!r} cannot list cameras: {type(error).__name__}: {error}")
     return tuple(found), tuple(faults)
 
 
