@@ -10,7 +10,6 @@ from sensorfusion.sources import registry
 from sensorfusion.sources.driver import ConnectedDevice, Driver, Truth
 from sensorfusion.sources.options import DriverOption
 
-
 CONNECTED = ConnectedDevice("camera:1", "A camera", "1", "", "", "", {})
 
 

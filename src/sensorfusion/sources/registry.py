@@ -240,15 +240,23 @@ def connected_devices() -> tuple[tuple[ConnectedDevice, ...], tuple[str, ...]]:
     faults = []
     for name in driver_names():
         try:
-            driver = load_driver(name)
-            # Drivers of recordings alone need not know of cameras.
-            found.extend(driver.devices() if hasattr(driver, "devices") else ())
+            found.extend(_cameras(name))
         except (DriverError, SourceError) as error:
             faults.append(str(error))
-        # Another fault of a foreign plug-in must not hide the cameras of the others.
-        except Exception as error:
-            faults.append(f"driver {name!r} cannot list cameras: {type(error).__name__}: {error}")
     return tuple(found), tuple(faults)
+
+
+def _cameras(name: str) -> tuple[ConnectedDevice, ...]:
+    driver = load_driver(name)
+    try:
+        # Drivers of recordings alone need not know of cameras.
+        return driver.devices() if hasattr(driver, "devices") else ()
+    except SourceError:
+        raise
+    # Another fault of a foreign plug-in must not hide the cameras of the others.
+    except Exception as error:
+        msg = f"driver {name!r} cannot list cameras: {type(error).__name__}: {error}"
+        raise DriverError(msg) from error
 
 
 def _entries() -> dict[str, EntryPoint]:
