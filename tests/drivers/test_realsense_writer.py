@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from sensorfusion.camera import Camera
+from sensorfusion.cli.app import run
 from sensorfusion.distortion import Distortion
 from sensorfusion.errors import (
     CorruptRecordingError,
@@ -25,7 +26,7 @@ from sensorfusion.errors import (
 from sensorfusion.formats.cdr import CdrWriter
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
-from sensorfusion.sources.registry import find_driver
+from sensorfusion.sources.registry import find_driver, open_source
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 from sensorfusion_drivers.realsense.driver import RealSenseDriver
 from sensorfusion_drivers.realsense.writer import RecordedDevice, write_bag, write_db3
@@ -359,6 +360,22 @@ def test_streams_of_two_clocks_are_paired_by_their_arrival(tmp_path):
     with RealSenseDriver().open(location) as source:
         assert len(source) == 4
         assert any("paired by the time of recording" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("name", ["copy.db3", "copy.bag", "copy.mcap", "copy"])
+def test_copies_of_a_recording_of_two_clocks_keep_its_pairs(tmp_path, name):
+    pictures = make_pictures()
+    location = write(tmp_path / "raw.db3", pictures)
+    change(
+        location,
+        "UPDATE messages SET data = replace(replace(data, 'Hardware Clock', 'System Time   '), "
+        "'timestamp=1', 'timestamp=9') "
+        "WHERE topic_id = (SELECT id FROM topics WHERE name LIKE '%Color_0/image/metadata')",
+    )
+    assert run(["convert", location, str(tmp_path / name)]) == 0
+    with open_source(tmp_path / name) as copy:
+        pairs = [(f.timestamp_ns, f.images["color"].pixels.tobytes()) for f in copy]
+    assert pairs == [(stamp_ns, color.tobytes()) for stamp_ns, _, color in pictures]
 
 
 def compress_messages(path):

@@ -1,6 +1,7 @@
 """The frames of a RealSense recording."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -134,13 +135,17 @@ class RealSenseSource(SeekableFrameSource):
     def samples(self) -> Iterator[Sample]:
         """Yield every image of every camera and every inertial reading in order of time.
 
+        Images are stamped by the clock of depth, so that they still find their partners where
+        nobody knows when they arrived.
+
         Raises
         ------
         CorruptRecordingError
             If an image is damaged and the recording was opened strictly.
         """
         recording = self._recording
-        stamps = {name: self._stamps(name) for name in recording.streams}
+        streams = recording.streams.items()
+        stamps = {name: _stamps_by_clock_of(self._depth, stream) for name, stream in streams}
         stamps |= {name: half.timestamps_ns for name, half in recording.motion.items()}
         order = [
             (int(stamp_ns), name, index)
@@ -159,7 +164,7 @@ class RealSenseSource(SeekableFrameSource):
                 reason = f"{name} image that is damaged"
                 self.losses.dropped[reason] = self.losses.dropped.get(reason, 0) + 1
                 continue
-            yield Sample(name, stamp_ns, image)
+            yield Sample(name, stamp_ns, replace(image, timestamp_ns=stamp_ns))
 
     def close(self) -> None:
         """Release the file."""
@@ -246,7 +251,7 @@ class RealSenseSource(SeekableFrameSource):
         if self._color is not None and self._color.clock != self._depth.clock:
             yield (
                 f"depth is stamped by {self._depth.clock!r} and colour by {self._color.clock!r}: "
-                "paired by the time of recording"
+                "paired by the time of recording; copies get stamps of depth's clock"
             )
 
 
@@ -257,6 +262,20 @@ def _pair(depth: StoredStream, other: StoredStream) -> NDArray[np.int64]:
     # Stamps of two clocks cannot be compared; the recorder's own clock is one.
     pairs = pair_by_time(depth.arrivals_ns, other.arrivals_ns, tolerance_ns)
     return pairs[np.argsort(depth.timestamps_ns[pairs[:, 0]], kind="stable")]
+
+
+def _stamps_by_clock_of(depth: StoredStream, other: StoredStream) -> NDArray[np.int64]:
+    """Return when images were taken by the clock of depth.
+
+    Another clock cannot be compared: then the time since the last depth image arrived counts.
+    """
+    if other.clock == depth.clock:
+        return other.timestamps_ns
+    order = np.argsort(depth.arrivals_ns, kind="stable")
+    arrivals_ns, stamps_ns = depth.arrivals_ns[order], depth.timestamps_ns[order]
+    last = np.searchsorted(arrivals_ns, other.arrivals_ns, side="right") - 1
+    last = np.maximum(last, 0)
+    return np.asarray(stamps_ns[last] + other.arrivals_ns - arrivals_ns[last])
 
 
 def _tolerance_ns(*streams: StoredStream) -> int:
