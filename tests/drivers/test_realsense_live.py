@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sensorfusion.camera import Camera
+from sensorfusion.cli.doctor_live import check_camera
 from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.record import RecordingFlags, record_source
 from sensorfusion.errors import SourceError
@@ -455,6 +456,29 @@ def test_ctrl_c_keeps_all_that_a_camera_had_delivered_to_a_recording(tmp_path):
     assert written.samples == {"depth": 10, "color": 10}
     assert source.health()["depth"].delivered == 10
     assert source.losses.dropped == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_ends_the_self_test_with_a_report_of_what_was_seen(tmp_path):
+    camera = FakeCamera()
+    source = LiveSource(FakeCameras(camera), "", LiveOptions(), patience=ENDLESS)
+
+    class Opening:
+        def open(self, _location):
+            return source
+
+    def deliver():
+        wait_until(lambda: camera.rgb.deliver)
+        shoot(camera, range(10))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    report = tmp_path / "new folder" / "doctor.json"
+    with pytest.raises(KeyboardInterrupt):
+        check_camera("realsense:", Opening(), 100.0, report)
+    thread.join()
+    assert json.loads(report.read_text())["streams"]["depth"]["received"] == 10
 
 
 def test_a_source_that_was_closed_does_not_start_the_camera_again():

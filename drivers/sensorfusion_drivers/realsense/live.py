@@ -102,7 +102,8 @@ class LiveSource(LiveFrameSource):
         self._inbox: Inbox | None = None
         self._closed = threading.Event()
         # Sensors are begun and ended by the reader and by whoever closes, never at once.
-        self._switching = threading.Lock()
+        # A reader that is thrown away may end them wherever the interpreter finds it.
+        self._switching = threading.RLock()
         self.rig, self.metadata = self._session.rig, self._session.metadata
         self.trajectory = None
         self.down_world = None

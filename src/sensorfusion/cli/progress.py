@@ -81,7 +81,8 @@ class Watch:
         Parameters
         ----------
         source : FrameSource
-            Open. A recording is left alone: its frames come by themselves.
+            Open. Of a camera ``close`` is called from another thread, which ends its frames; a
+            recording is left alone: its frames come by themselves.
         """
         if isinstance(source, LiveFrameSource):
             self._camera = source
