@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import OutputError
+from sensorfusion.formats.whole_file import sync_folder
 from sensorfusion.frame import Sample
 from sensorfusion.image import Image
 from sensorfusion.sources.driver import FrameSource, SampleWriter
@@ -137,6 +138,7 @@ class TumWriter(SampleWriter):
         if self._folder.is_dir():
             self._folder.rmdir()
         self._temporary.replace(self._folder)
+        sync_folder(self._folder.parent)
 
     def _scaled(self, depth: RawDepth) -> NDArray[np.uint16]:
         """Return depth in 1/5000 m."""

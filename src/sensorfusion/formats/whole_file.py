@@ -72,7 +72,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.replace(target)
-        _flush_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise OutputError(_sentence(path, error)) from error
     finally:
@@ -87,7 +87,14 @@ def _flush(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where folders can be opened and synced.
+
+    Raises
+    ------
+    OSError
+        If that fails.
+    """
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

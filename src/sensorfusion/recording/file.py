@@ -16,6 +16,7 @@ from sensorfusion.formats.mcap_file import McapFile
 from sensorfusion.formats.mcap_records import MAGIC
 from sensorfusion.formats.mcap_write import Packer
 from sensorfusion.formats.ros2_schemas import definition
+from sensorfusion.formats.whole_file import sync_folder
 from sensorfusion.recording.messages import Message
 
 _SYNC_NS: Final = 1_000_000_000
@@ -81,7 +82,7 @@ class RecordingFile:
         try:
             library = f"sensorfusion {version('sensorfusion')}"
             self._append(MAGIC + mcap_write.header("ros2", library))
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             os.close(self._descriptor)
             raise failed_write(path, error, 0) from error
@@ -228,17 +229,3 @@ def _make(path: Path) -> int:
         advice = "make its folder first" if error.errno == errno.ENOENT else "give another place"
         msg = f"{path}: cannot be made ({error.strerror}); {advice}"
         raise OutputError(msg) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the file's name to the disk, too, where folders can be opened and synced."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
