@@ -7,6 +7,7 @@ import pytest
 
 from sensorfusion.errors import DriverError, SourceError
 from sensorfusion.sources import registry
+from sensorfusion.sources.devices import connected_devices
 from sensorfusion.sources.driver import ConnectedDevice, Driver, Truth
 from sensorfusion.sources.options import DriverOption
 
@@ -138,7 +139,7 @@ def test_a_broken_driver_is_named_when_nothing_else_opens_a_location(install, br
 
 def test_a_driver_that_cannot_list_its_cameras_hides_no_other(install):
     install(a_broken="Unlisted", b_absent="Absent", camera="Camera", plain="Plain")
-    found, faults = registry.connected_devices()
+    found, faults = connected_devices()
     assert found == (CONNECTED,)
     assert faults[0] == "driver 'a_broken' cannot list cameras: ZeroDivisionError: no bus"
     assert "'b_absent'" in faults[1]

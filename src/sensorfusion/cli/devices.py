@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from sensorfusion.cli.output import only_our_output, write_json, write_line
 from sensorfusion.errors import SourceError
+from sensorfusion.sources.devices import connected_devices
 from sensorfusion.sources.driver import ConnectedDevice
-from sensorfusion.sources.registry import connected_devices
 
 
 def devices(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
