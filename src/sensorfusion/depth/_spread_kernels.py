@@ -158,10 +158,13 @@ def sum_enclosing(
         sums[1, u] = line[side + u]
     below = choose_rows(v + 1, v + reach, v, down, filled, which, chosen)
     sum_rows(rows, which[:below], chosen[:below], line)
-    own = rows[v]
     for u in range(columns):
         sums[0, u] = line[side + u]
-        sums[2, u] = line[side + u] - sums[1, u] + own[side + u]
+        sums[2, u] = line[side + u] - sums[1, u]
+    if filled[v]:
+        own = rows[v]
+        for u in range(columns):
+            sums[2, u] += own[side + u]
     return True
 
 
