@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Literal
 
-from sensorfusion.errors import CorruptRecordingError, SensorFusionError, SourceError
-from sensorfusion.formats import ros1_records, sqlite_pages
+from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.formats import ros1_records, ros1_scan, sqlite_file
 from sensorfusion.formats.rosbag2_folder import METADATA, listed_files
 from sensorfusion_drivers.realsense.bag import BagRecording
 from sensorfusion_drivers.realsense.db3 import Db3Recording
@@ -16,7 +16,6 @@ _TOPIC: Final = b"/device_0/sensor_"
 # librealsense writes what it knows about the sensors before the first image, and a block of LZ4
 # is at most 4 MiB.
 _BEGIN_BYTES: Final = 9 << 19
-_UNPACKED_BYTES: Final = 1 << 18
 
 
 def container_of(path: Path) -> Literal["bag", "db3"] | None:
@@ -31,7 +30,7 @@ def container_of(path: Path) -> Literal["bag", "db3"] | None:
         return None
     if begin.startswith(ros1_records.MAGIC):
         return "bag"
-    return "db3" if begin == sqlite_pages.MAGIC else None
+    return "db3" if begin == sqlite_file.MAGIC else None
 
 
 def is_recording(path: Path) -> bool:
@@ -50,7 +49,7 @@ def is_recording(path: Path) -> bool:
         return False
     if container == "db3":
         return _TOPIC in begin or _database_has_topic(path)
-    return _TOPIC in begin or _first_chunk_has_topic(begin)
+    return _TOPIC in begin or ros1_scan.first_chunk_holds(begin, _TOPIC)
 
 
 def open_recording(path: Path, *, strict: bool = False, unit_m: float | None = None) -> Recording:
@@ -137,19 +136,4 @@ def _database_has_topic(path: Path) -> bool:
         finally:
             database.close()
     except (sqlite3.Error, OSError):
-        return False
-
-
-def _first_chunk_has_topic(begin: bytes) -> bool:
-    try:
-        header = ros1_records.read_record(begin, len(ros1_records.MAGIC), "")
-        # The chunk itself may be longer than what was read, its header is not.
-        size = int.from_bytes(begin[header.end : header.end + 4], "little")
-        named = begin[header.end + 4 : header.end + 4 + size]
-        compression = next(
-            (kind for kind in ("lz4", "bz2") if b"compression=" + kind.encode() in named), "none"
-        )
-        data = begin[header.end + 8 + size :]
-        return _TOPIC in ros1_records.unpack_chunk(data, compression, _UNPACKED_BYTES)
-    except SensorFusionError:
         return False

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Protocol, TypeVar
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.formats.sqlite_file import check_length, faults_named
 from sensorfusion.formats.sqlite_pages import Row, SqlitePages
 from sensorfusion_drivers.realsense.streams import RECORD_AGAIN
 
@@ -67,7 +68,7 @@ class SqliteRows:
         self.faults: list[str] = []
         self._direct: _Direct | None = None
         self._at_rest = True
-        _check_length(path)
+        check_length(path)
         try:
             # Never immutable: a journal that a killed recorder left must be honoured.
             uri = path.absolute().as_uri() + "?mode=ro"
@@ -113,21 +114,8 @@ class SqliteRows:
                 self._direct.close()
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            with self._lock:
-                return question(self._database)
-        except sqlite3.OperationalError as error:
-            msg = (
-                f"{self._path}: cannot be read ({_line(error)}); expected the tables topics and "
-                "messages; if a program is still recording to it, let it finish"
-            )
-            raise SourceError(msg) from error
-        # Damaged names show in SQLite's own messages.
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            found = f"a database that SQLite cannot read ({_line(error)})"
-            raise CorruptRecordingError(
-                self._path, 0, found, "a whole one", RECORD_AGAIN
-            ) from error
+        with faults_named(self._path, RECORD_AGAIN), self._lock:
+            return question(self._database)
 
 
 class _Direct:
@@ -250,33 +238,3 @@ def _read_index(
         "FROM messages ORDER BY id"
     )
     return names, database.execute(query).fetchall()
-
-
-def _line(error: Exception) -> str:
-    """Return what SQLite says as one line: it quotes damaged definitions as they stand."""
-    text = " ".join(str(error).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
-
-
-def _check_length(path: Path) -> None:
-    """Compare the length of the file with the number of pages in its header."""
-    try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror}); expected a .db3 recording"
-        raise SourceError(msg) from error
-    # The largest size does not fit into the field and is written as 1.
-    page_bytes = {1: 65536}.get(size := int.from_bytes(header[16:18]), size)
-    pages = int.from_bytes(header[28:32])
-    # The count holds only if its writer also kept the change counter beside it.
-    trusted = header[24:28] == header[92:96] and not Path(f"{path}-wal").exists()
-    if len(header) < 100 or (trusted and length < pages * page_bytes):
-        raise CorruptRecordingError(
-            path,
-            length,
-            "the end of the file",
-            f"{pages} pages of {page_bytes} bytes",
-            "it was cut short; copy it again from where it was made",
-        )

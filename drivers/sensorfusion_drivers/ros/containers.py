@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from sensorfusion.errors import SensorFusionError, SourceError
-from sensorfusion.formats import mcap_records, ros1_records
+from sensorfusion.formats import mcap_records, ros1_records, ros1_scan, sqlite_file
 from sensorfusion.formats.rosbag2_folder import METADATA, listed_files
 from sensorfusion_drivers.ros import db3
 from sensorfusion_drivers.ros.chunked import BagRecording, McapRecording
@@ -14,7 +14,6 @@ from sensorfusion_drivers.ros.recording import Joined, Recording
 # Recordings of librealsense are bags, too, but no ROS message stands in them as ROS defines it.
 _REALSENSE: Final = b"/device_0/sensor_"
 _BEGIN_BYTES: Final = 9 << 19
-_UNPACKED_BYTES: Final = 1 << 18
 _ROSBAG2: Final = b"rosbag2_bagfile_information"
 _Container = Literal["bag", "db3", "mcap"]
 
@@ -33,7 +32,7 @@ def container_of(path: Path) -> _Container | None:
         return "bag"
     if begin.startswith(mcap_records.MAGIC):
         return "mcap"
-    return "db3" if begin == db3.MAGIC else None
+    return "db3" if begin == sqlite_file.MAGIC else None
 
 
 def is_recording(path: Path) -> bool:
@@ -51,9 +50,9 @@ def is_recording(path: Path) -> bool:
             begin = file.read(_BEGIN_BYTES)
     except (OSError, ValueError):
         return False
-    return _REALSENSE not in begin and (
-        not _first_chunk_is_realsense(begin) if container == "bag" else _is_bag(path, begin)
-    )
+    if container == "db3":
+        return _REALSENSE not in begin and _is_bag(path, begin)
+    return _REALSENSE not in begin and not ros1_scan.first_chunk_holds(begin, _REALSENSE)
 
 
 def open_recording(path: Path) -> Recording:
@@ -119,18 +118,3 @@ def _is_bag(path: Path, begin: bytes) -> bool:
         # Damaged: its definitions stand on the first page.
         return b"CREATE TABLE messages" in begin and b"CREATE TABLE topics" in begin
     return not any(name.startswith(_REALSENSE.decode()) for name in names)
-
-
-def _first_chunk_is_realsense(begin: bytes) -> bool:
-    try:
-        header = ros1_records.read_record(begin, len(ros1_records.MAGIC), "")
-        # The chunk itself may be longer than what was read, its header is not.
-        size = int.from_bytes(begin[header.end : header.end + 4], "little")
-        named = begin[header.end + 4 : header.end + 4 + size]
-        compression = next(
-            (kind for kind in ("lz4", "bz2") if b"compression=" + kind.encode() in named), "none"
-        )
-        data = begin[header.end + 8 + size :]
-        return _REALSENSE in ros1_records.unpack_chunk(data, compression, _UNPACKED_BYTES)
-    except SensorFusionError:
-        return False

@@ -12,16 +12,16 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
 from sensorfusion.formats.cursor import Cursor
+from sensorfusion.formats.sqlite_file import check_length, faults_named
 from sensorfusion_drivers.ros.recording import ADVICE, HEAD_BYTES, open_message, short_types
 
-MAGIC: Final = b"SQLite format 3\0"
 _T = TypeVar("_T")
 
 
@@ -41,7 +41,7 @@ class Db3Recording:
         self._encodings: dict[str, str] = {}
         self._rows: dict[str, list[tuple[int, int]]] = {}
         self._lock = Lock()
-        _check_length(path)
+        check_length(path)
         try:
             # Never immutable: a journal that a killed recorder left must be honoured.
             uri = path.absolute().as_uri() + "?mode=ro"
@@ -117,19 +117,8 @@ class Db3Recording:
         return open_message(data, self._encodings[topic], where)
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            with self._lock:
-                return question(self._database)
-        except sqlite3.OperationalError as error:
-            msg = (
-                f"{self.path}: cannot be read ({_line(error)}); expected the tables topics and "
-                "messages; if a program is still recording to it, let it finish"
-            )
-            raise SourceError(msg) from error
-        # Damaged names show in SQLite's own messages.
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            found = f"a database that SQLite cannot read ({_line(error)})"
-            raise CorruptRecordingError(self.path, 0, found, "a whole one", ADVICE) from error
+        with faults_named(self.path, ADVICE), self._lock:
+            return question(self._database)
 
 
 def topic_names(path: Path) -> list[str] | None:
@@ -156,29 +145,3 @@ def _read_head(row: int, database: sqlite3.Connection) -> bytes:
         head = blob.read(HEAD_BYTES)
         # What is compressed has no beginning of its own.
         return head if head[:1] == b"\0" else head + blob.read()
-
-
-def _line(error: Exception) -> str:
-    """Return what SQLite says as one line: it quotes damaged definitions as they stand."""
-    text = " ".join(str(error).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
-
-
-def _check_length(path: Path) -> None:
-    """Compare the length of the file with the number of pages in its header."""
-    try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror}); expected a .db3 recording"
-        raise SourceError(msg) from error
-    # The largest size does not fit into the field and is written as 1.
-    page_bytes = {1: 65536}.get(size := int.from_bytes(header[16:18]), size)
-    pages = int.from_bytes(header[28:32])
-    # The count holds only if its writer also kept the change counter beside it.
-    trusted = header[24:28] == header[92:96] and not Path(f"{path}-wal").exists()
-    if len(header) < 100 or (trusted and length < pages * page_bytes):
-        found, expected = "the end of the file", f"{pages} pages of {page_bytes} bytes"
-        advice = "it was cut short; copy it again from where it was made"
-        raise CorruptRecordingError(path, length, found, expected, advice)

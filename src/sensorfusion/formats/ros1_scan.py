@@ -15,7 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from sensorfusion.errors import CorruptRecordingError, UnsupportedRecordingError
+from sensorfusion.errors import (
+    CorruptRecordingError,
+    SensorFusionError,
+    UnsupportedRecordingError,
+)
 from sensorfusion.formats.ros1_records import (
     LARGEST_CHUNK_BYTES,
     MAGIC,
@@ -36,6 +40,31 @@ from sensorfusion.formats.ros1_records import (
 _CHUNK_FIELD: Final = b"\x04\x00\x00\x00op=\x05"
 # The fields of a chunk's header, its kind among them, are shorter than this.
 _CHUNK_HEADER_BYTES: Final = 96
+_LOOKED_AT_BYTES: Final = 1 << 18
+
+
+def first_chunk_holds(begin: bytes, text: bytes) -> bool:
+    """Tell whether a bag's first chunk begins with something that holds a text.
+
+    Parameters
+    ----------
+    begin : bytes
+        The beginning of the file; the chunk may be longer.
+    text : bytes
+        Looked for in the first 256 KiB of what is unpacked.
+    """
+    try:
+        header = read_record(begin, len(MAGIC), "")
+        # The chunk itself may be longer than what was read, its header is not.
+        size = int.from_bytes(begin[header.end : header.end + 4], "little")
+        named = begin[header.end + 4 : header.end + 4 + size]
+        compression = next(
+            (kind for kind in ("lz4", "bz2") if b"compression=" + kind.encode() in named), "none"
+        )
+        data = begin[header.end + 8 + size :]
+        return text in unpack_chunk(data, compression, _LOOKED_AT_BYTES)
+    except SensorFusionError:
+        return False
 
 
 @dataclass(slots=True)

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
+from sensorfusion.formats.sqlite_file import MAGIC
 from sensorfusion.formats.sqlite_records import Value, size_of, value_of, varint
 
-MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _INTERIOR: Final = 0x05
 _LEAF: Final = 0x0D
