@@ -141,17 +141,19 @@ def deskew(cloud: PointCloud, twist: Twist, to_ns: int) -> PointCloud:
     return replace(cloud, points=moved, normals=normals, timestamp_ns=to_ns, time_offset_ns=None)
 
 
-def deskew_along(cloud: PointCloud, trajectory: Trajectory, to_ns: int) -> PointCloud | None:
+def deskew_along(cloud: PointCloud, trajectory: Trajectory | None, to_ns: int) -> PointCloud | None:
     """Move a scan to an instant by the motion of a trajectory; None where that is unknown.
 
     Parameters
     ----------
     cloud : PointCloud
-    trajectory : Trajectory
+    trajectory : Trajectory or None
         ``T_world_sensor`` of the LiDAR, whatever it calls it; see :func:`twist_at`.
     to_ns : int
         As for :func:`deskew`.
     """
+    if trajectory is None:
+        return None
     middle_ns = cloud.timestamp_ns
     if cloud.time_offset_ns is not None and len(cloud):
         middle_ns += (int(cloud.time_offset_ns.min()) + int(cloud.time_offset_ns.max())) // 2

@@ -142,7 +142,8 @@ class IntoCamera:
     def _scan(self, frame: Frame, cloud: PointCloud) -> CameraDepth:
         lidar = self._rig.lidars[frame.sensor]
         camera, T_camera_lidar = self._view(frame.sensor, cloud)
-        cloud, moved = self._deskewed(cloud, _exposure_ns(frame, camera.name))
+        at_exposure = deskew_along(cloud, self._trajectory, _exposure_ns(frame, camera.name))
+        cloud = cloud if at_exposure is None else at_exposure
         projection = project_cloud(cloud, camera, T_camera_lidar, lidar)
         # A scan without points says nothing of its beams, and leaves nothing to fill.
         sparse = depth = projection.depth
@@ -156,7 +157,14 @@ class IntoCamera:
             depth, correction = combine(depth, absolute_depth(other, self._settings, noise))
         points = projection.points_in_image
         return CameraDepth(
-            frame, depth, sparse, points, completion, correction, moved, T_camera_lidar
+            frame,
+            depth,
+            sparse,
+            points,
+            completion,
+            correction,
+            at_exposure is not None,
+            T_camera_lidar,
         )
 
     def _completed(
@@ -187,12 +195,6 @@ class IntoCamera:
         if self._panorama is None:
             self._panorama = panorama(self._rig.lidars[sensor], cloud)
         return self._panorama
-
-    def _deskewed(self, cloud: PointCloud, to_ns: int) -> tuple[PointCloud, bool]:
-        moved = None
-        if self._trajectory is not None:
-            moved = deskew_along(cloud, self._trajectory, to_ns)
-        return (cloud, False) if moved is None else (moved, True)
 
     def _filled(
         self, frame: Frame, depth: DepthMap, spacing: BeamSpacing

@@ -97,9 +97,8 @@ class IntoCloud:
         return np.flatnonzero((range_m >= self._settings.near_m) & (range_m <= far_m))
 
     def _at(self, cloud: PointCloud, to_ns: int) -> PointCloud:
-        if self._trajectory is None:
-            return cloud
-        return deskew_along(cloud, self._trajectory, to_ns) or cloud
+        moved = deskew_along(cloud, self._trajectory, to_ns)
+        return cloud if moved is None else moved
 
 
 def cloud_of(depth: DepthMap, colors: NDArray[np.uint8] | None = None) -> PointCloud:

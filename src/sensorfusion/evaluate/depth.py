@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import EvaluationError
+from sensorfusion.evaluate.uncertainty import bins_by_sigma
 
-_BINS = 5
-_WITHIN_SIGMA_PERCENT = 68.27
 # Sigmas kept per map: enough for the percentiles, and a drive of thousands fits in memory.
 _SIGMAS_KEPT = 20_000
 _DELTA = 1.25
@@ -158,13 +157,5 @@ class DepthComparison:
 
 def _ratios_68(sigmas: list[NDArray[np.float64]]) -> tuple[float, ...]:
     """Return the 68th percentile of abs(error) / sigma in bins of equal count by sigma."""
-    if not sigmas:
-        return ()
-    pairs = np.concatenate(sigmas)
-    if len(pairs) < _BINS:
-        return ()
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    return tuple(
-        float(np.percentile(part[:, 1] / part[:, 0], _WITHIN_SIGMA_PERCENT))
-        for part in np.array_split(pairs, _BINS)
-    )
+    sigma_m, errors_m = np.concatenate([np.empty((0, 2)), *sigmas]).T
+    return tuple(found.ratio_68 for found in bins_by_sigma(errors_m, sigma_m))

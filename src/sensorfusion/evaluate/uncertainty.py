@@ -98,17 +98,37 @@ def check_sigma(mesh: TriangleMesh, truth: TriangleMesh) -> SigmaCheck:
             f"least {_BINS}; reconstruct from depth that knows its noise"
         )
         raise EvaluationError(msg)
+    sigma_m = mesh.sigma_m[known].astype(np.float64)
+    check_reach(mesh.vertices[known])
+    errors_m = Surface(truth).distances_m(mesh.vertices[known])
+    bins = bins_by_sigma(errors_m, sigma_m)
+    return SigmaCheck(bins, _68(errors_m / sigma_m), len(mesh.vertices) - len(known))
+
+
+def bins_by_sigma(
+    errors_m: NDArray[np.float64], sigma_m: NDArray[np.float64]
+) -> tuple[SigmaBin, ...]:
+    """Compare errors with the standard deviations that were stated for them.
+
+    Parameters
+    ----------
+    errors_m, sigma_m : ndarray of float64, shape (N,)
+        Metres, neither negative, ``sigma_m`` above 0.
+
+    Returns
+    -------
+    tuple of SigmaBin
+        Five of equal count, by rising sigma; none for fewer than five errors.
+    """
+    if len(sigma_m) < _BINS:
+        return ()
     # Stable, so that equal sigmas fall into the same bins on every run.
-    ordered = known[np.argsort(mesh.sigma_m[known], kind="stable")]
-    sigma_m = mesh.sigma_m[ordered].astype(np.float64)
-    check_reach(mesh.vertices[ordered])
-    errors_m = Surface(truth).distances_m(mesh.vertices[ordered])
-    ratios = errors_m / sigma_m
-    bins = tuple(
+    order = np.argsort(sigma_m, kind="stable")
+    sigma_m, ratios = sigma_m[order], errors_m[order] / sigma_m[order]
+    return tuple(
         SigmaBin((float(sigma_m[part[0]]), float(sigma_m[part[-1]])), len(part), _68(ratios[part]))
-        for part in np.array_split(np.arange(len(ordered)), _BINS)
+        for part in np.array_split(np.arange(len(sigma_m)), _BINS)
     )
-    return SigmaCheck(bins, _68(ratios), len(mesh.vertices) - len(known))
 
 
 def _68(ratios: NDArray[np.float64]) -> float:
