@@ -106,7 +106,7 @@ def decoded(source: FrameSource, count: int) -> list[Prepared]:
         pose = source.trajectory.at(frame.timestamp_ns)
         if index % STRIDE or pose is None:
             continue
-        depth = absolute_depth(frame, settings, source.rig.noise_of(frame.sensor))
+        depth = absolute_depth(frame, settings, source.rig)
         image = frame.images["color"]
         T_color_depth = source.rig.transform("color", depth.camera.name)
         colors = color_at_depth(depth, image, source.rig.cameras["color"], T_color_depth)

@@ -75,7 +75,7 @@ def both(location: str, **options: str) -> Iterator[tuple[Shown, Shown]]:
         rig, color = source.rig, source.rig.cameras["color"]
         for frame in islice(source, 0, None, STEP):
             noise = rig.noise_of(frame.sensor)
-            native = absolute_depth(frame, DepthSettings(), noise)
+            native = absolute_depth(frame, DepthSettings(), rig)
             aligned = align_depth(native, color, rig.transform("color", frame.sensor))
             yield shown(native), shown(with_uncertainty(aligned, noise))
 

@@ -7,10 +7,12 @@ from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.image import Image
 from sensorfusion.imu import ImuReading
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.stereo_pair import StereoPair
 
-Measurement = RawDepth | DepthMap | PointCloud | StereoPair
-"""What measured the scene: a union, so that mypy names each stage that forgot one."""
+Measurement = RawDepth | DepthMap | PointCloud | StereoPair | RelativeDepth | Image
+"""What measured the scene: a union, so that mypy names each stage that forgot one. A picture alone
+measures nothing until a monocular model is asked, and then relative depth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +27,7 @@ class Frame:
         Instant of the measurement.
     sensor : str
         Name of the measuring camera or LiDAR in the rig; of a stereo pair, the left camera.
-    measurement : RawDepth, DepthMap, PointCloud or StereoPair
+    measurement : RawDepth, DepthMap, PointCloud, StereoPair, RelativeDepth or Image
     images : mapping of str to Image
         By camera name; may be empty.
     depths : mapping of str to RawDepth or DepthMap
@@ -51,10 +53,10 @@ class Sample:
     stream : str
         Name of the stream, as in ``info``.
     timestamp_ns : int
-    data : RawDepth, DepthMap, PointCloud, Image or ImuReading
+    data : RawDepth, DepthMap, PointCloud, RelativeDepth, Image or ImuReading
         The pictures of a stereo pair are two samples, as nothing is paired yet.
     """
 
     stream: str
     timestamp_ns: int
-    data: Measurement | Image | ImuReading
+    data: Measurement | ImuReading

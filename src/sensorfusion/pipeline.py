@@ -202,7 +202,7 @@ class _Mapper:
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""
-        depth = absolute_depth(frame, self._settings.depth, self._rig.noise_of(frame.sensor))
+        depth = absolute_depth(frame, self._settings.depth, self._rig)
         colors = _colors(frame, depth, self._rig)
         observation = observe(depth, colors) if self._given is None else None
         return _Prepared(frame, depth, colors, observation)

@@ -1,4 +1,4 @@
-"""Stereo pair: what two cameras beside each other saw at one instant."""
+"""Stereo pair: what two or more cameras beside each other saw at one instant."""
 
 from dataclasses import dataclass
 
@@ -7,31 +7,33 @@ from sensorfusion.image import Image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StereoPair:
-    """Two pictures of one scene, rectified or not, by cameras whose places the rig knows.
+    """Two or more pictures of one scene, rectified or not, by cameras whose places the rig knows.
 
     That both were taken at one instant is for the source to see to.
 
     Attributes
     ----------
     left : Image
-        Of the camera that looks from the left, along its viewing direction.
+        Of the reference camera, whose depth is computed; of two, the one that looks from the left.
     right : Image
         Of another camera of the rig, of the same size.
+    others : tuple of Image
+        Of further cameras of the rig that see the same; of any size.
 
     Raises
     ------
     ValueError
-        If both are of one camera, or their sizes differ.
+        If two are of one camera, or the sizes of left and right differ.
     """
 
     left: Image
     right: Image
+    others: tuple[Image, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.left.camera_name == self.right.camera_name:
-            msg = (
-                f"stereo pair: both pictures are of {self.left.camera_name!r}; expected two cameras"
-            )
+        names = [image.camera_name for image in self.images]
+        if len(set(names)) < len(names):
+            msg = f"stereo pair: pictures are of {', '.join(names)}; expected each camera once"
             raise ValueError(msg)
         left, right = self.left.pixels.shape[:2], self.right.pixels.shape[:2]
         if left != right:
@@ -40,3 +42,8 @@ class StereoPair:
                 f"{left} and {right} pixels (H, W); expected pictures of one size"
             )
             raise ValueError(msg)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Return all pictures, the reference first."""
+        return (self.left, self.right, *self.others)

@@ -92,7 +92,7 @@ def test_a_lidar_and_a_depth_camera_together_are_better_than_either(hall):
     lidar = into_camera(replace(frame, depths={"depth": nothing})).depth
     both = into_camera(frame).depth
     alone = replace(frame, sensor="depth", measurement=given)
-    camera = absolute_depth(alone, SETTINGS, source.rig.noise_of("depth"))
+    camera = absolute_depth(alone, SETTINGS, source.rig)
     common = lidar.valid & camera.valid & (true > 0)
     rmse_lidar, rmse_camera, rmse_both = (
         np.sqrt(np.mean((depth.metres - true)[common] ** 2)) for depth in (lidar, camera, both)

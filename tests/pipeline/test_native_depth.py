@@ -44,7 +44,7 @@ def test_a_d435_frame_fuses_to_1_8_times_the_wall_that_it_does_after_alignment()
 def test_a_noisy_d435_frame_of_a_room_has_1_8_times_the_measured_points_natively():
     with open_source("synthetic:room", options={"noise": "d435", "frames": "1"}) as source:
         rig, frame = source.rig, next(iter(source))
-    native = absolute_depth(frame, DepthSettings(), rig.noise_of("depth"))
+    native = absolute_depth(frame, DepthSettings(), rig)
     kept = aligned(native, rig).origins() == Origin.MEASURED
     assert native.valid.sum() >= 1.8 * kept.sum()
     # Every point within the colour camera's field is kept: 1 / 1.90 of them for a wall.

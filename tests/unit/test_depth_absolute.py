@@ -9,9 +9,11 @@ from sensorfusion.distortion import Distortion
 from sensorfusion.errors import DepthScaleError
 from sensorfusion.frame import Frame
 from sensorfusion.noise import DepthNoise
+from sensorfusion.rig import Rig
 
 NOISE = DepthNoise.structured_light()
 CAMERA = Camera("depth", 40, 30, 585.0, 585.0, 19.5, 14.5)
+RIG = Rig({"depth": CAMERA}, depth_noise={"depth": NOISE})
 
 
 def values():
@@ -31,7 +33,7 @@ def raw_frame(value, unit_m, index=0):
 
 def test_raw_depth_becomes_metres_in_range_without_flying_pixels():
     depth = absolute_depth(
-        frame(RawDepth(values(), 0.001, CAMERA, 0)), DepthSettings(far_m=4.0), NOISE
+        frame(RawDepth(values(), 0.001, CAMERA, 0)), DepthSettings(far_m=4.0), RIG
     )
     expected = values() * np.float32(0.001)
     expected[:, 20], expected[:10, 30:] = 0, 0
@@ -43,21 +45,21 @@ def test_raw_depth_becomes_metres_in_range_without_flying_pixels():
 def test_depth_in_metres_passes_through_the_same_filters():
     metres = (values() * np.float32(0.001)).astype(np.float32)
     settings = DepthSettings()
-    from_metres = absolute_depth(frame(DepthMap(metres, CAMERA, 0)), settings, NOISE)
-    from_raw = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, NOISE)
+    from_metres = absolute_depth(frame(DepthMap(metres, CAMERA, 0)), settings, RIG)
+    from_raw = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, RIG)
     np.testing.assert_array_equal(from_metres.metres, from_raw.metres)
     np.testing.assert_array_equal(from_metres.origin, from_raw.origin)
 
 
 def test_flying_pixels_stay_when_the_filter_is_off():
     settings = DepthSettings(flying_pixel_filter=False)
-    depth = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, NOISE)
+    depth = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, RIG)
     np.testing.assert_allclose(depth.metres[:, 20], 1.5, rtol=1e-6)
 
 
 def test_the_uncertainty_of_what_is_left_comes_from_the_sensor():
     settings = DepthSettings(flying_pixel_filter=False)
-    depth = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, NOISE)
+    depth = absolute_depth(frame(RawDepth(values(), 0.001, CAMERA, 0)), settings, RIG)
     # 0.0012 + 0.0019 (z - 0.4)^2
     np.testing.assert_allclose(depth.sigma_m[20, :15], 0.001884, rtol=1e-4)
     np.testing.assert_allclose(depth.sigma_m[20, 25:], 0.006064, rtol=1e-4)
@@ -68,7 +70,7 @@ def test_without_a_range_depth_ends_where_the_sensor_is_too_noisy():
     # A Kinect is 3 cm off at 4.29 m.
     millimetres = np.full((30, 40), 4280, np.uint16)
     millimetres[:, 20:] = 4300
-    depth = absolute_depth(frame(RawDepth(millimetres, 0.001, CAMERA, 0)), DepthSettings(), NOISE)
+    depth = absolute_depth(frame(RawDepth(millimetres, 0.001, CAMERA, 0)), DepthSettings(), RIG)
     assert depth.valid[:, :20].all()
     assert (depth.origin[:, 20:] == Origin.TOO_FAR).all()
 
@@ -112,6 +114,6 @@ def test_pixels_to_which_the_lens_gives_no_ray_have_no_depth():
     assert rayless.any()
     raw = RawDepth(np.full((48, 64), 1500, np.uint16), 0.001, camera, 0)
     settings = DepthSettings(flying_pixel_filter=False)
-    depth = absolute_depth(Frame(0, 0, "depth", raw), settings, NOISE)
+    depth = absolute_depth(Frame(0, 0, "depth", raw), settings, RIG)
     assert (depth.metres[rayless] == 0).all()
     np.testing.assert_allclose(depth.metres[~rayless], 1.5, rtol=1e-6)

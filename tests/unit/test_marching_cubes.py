@@ -102,7 +102,7 @@ def test_the_surface_of_a_real_recording_is_the_one_that_open3d_makes():
     volume = Volume(0.02, 0.08)
     with open_source(location, None, {}) as source:
         for frame in islice(with_metric_scale(source), 0, 60, 12):
-            depth = absolute_depth(frame, DepthSettings(), source.rig.noise_of(frame.sensor))
+            depth = absolute_depth(frame, DepthSettings(), source.rig)
             integrate_depth(volume, depth, known_pose(source.trajectory, frame))
     assert len(extract_mesh(volume, 3).triangles) > 10_000
     assert_same_as_open3d(volume, 3)

@@ -7,6 +7,7 @@ from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import CalibrationError
 from sensorfusion.image import Image
+from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.rig import Rig
 from sensorfusion.stereo_pair import StereoPair
 from sensorfusion.trajectory import Trajectory
@@ -61,8 +62,25 @@ def test_a_picture_with_four_channels_is_refused():
 
 def test_a_stereo_pair_of_one_camera_is_refused():
     picture = Image(np.zeros((3, 4), np.uint8), "left", 0)
-    with pytest.raises(ValueError, match="both pictures are of 'left'; expected two cameras"):
+    with pytest.raises(ValueError, match="pictures are of left, left; expected each camera once"):
         StereoPair(picture, picture)
+    right = Image(np.zeros((3, 4), np.uint8), "right", 0)
+    with pytest.raises(ValueError, match="left, right, right; expected each camera once"):
+        StereoPair(picture, right, (right,))
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        (np.zeros((3, 4), np.float64), "float64"),
+        (np.zeros((4, 3), np.float32), "expects float32"),
+        (np.full((3, 4), np.inf, np.float32), "infinite"),
+    ],
+)
+def test_relative_depth_of_another_shape_or_kind_is_refused(values, complaint):
+    camera = Camera("color", 4, 3, 4.0, 4.0, 1.5, 1.0)
+    with pytest.raises(ValueError, match=complaint):
+        RelativeDepth(values, "inverse", camera, 0)
 
 
 def test_a_stereo_pair_of_two_sizes_is_refused():

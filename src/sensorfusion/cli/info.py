@@ -15,8 +15,10 @@ from sensorfusion.depth.scale import check_scale, to_metres
 from sensorfusion.depth_map import RawDepth
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame, Measurement
+from sensorfusion.image import Image
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.sources.driver import FrameSource, LiveFrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 from sensorfusion.stereo_pair import StereoPair
@@ -184,7 +186,7 @@ def _depth(frames: list[Frame]) -> dict[str, float | None]:
     check_scale(measurements)
     samples, pixels = [np.empty(0, np.float32)], 0
     for measurement in measurements:
-        if isinstance(measurement, StereoPair):
+        if isinstance(measurement, (StereoPair, RelativeDepth, Image)):
             continue
         if isinstance(measurement, PointCloud):
             samples.append(np.linalg.norm(measurement.points, axis=1))

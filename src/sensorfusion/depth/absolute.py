@@ -14,12 +14,14 @@ from sensorfusion.depth.uncertainty import with_uncertainty
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import UnsupportedRecordingError
 from sensorfusion.frame import Frame
-from sensorfusion.noise import DepthNoise
+from sensorfusion.image import Image
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.relative_depth import RelativeDepth
+from sensorfusion.rig import Rig
 from sensorfusion.stereo_pair import StereoPair
 
 
-def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> DepthMap:
+def absolute_depth(frame: Frame, settings: DepthSettings, rig: Rig) -> DepthMap:
     """Return what a frame measured as depth in metres, and how far each pixel may be off.
 
     Within range, and without flying pixels.
@@ -29,8 +31,8 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
     frame : Frame
         Its measurement may be raw or in metres already.
     settings : DepthSettings
-    noise : DepthNoise
-        Of the measuring camera: ``rig.noise_of(frame.sensor)``.
+    rig : Rig
+        Says how noisy the measuring camera is, and where the cameras of a stereo pair sit.
 
     Returns
     -------
@@ -44,7 +46,8 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
     DepthScaleError
         If the unit of the measurement is not a positive number.
     UnsupportedRecordingError
-        If the measurement is a point cloud or a stereo pair.
+        If the measurement is a point cloud or a stereo pair, or relative: nothing in it says how
+        long a metre is.
     """
     match frame.measurement:
         case RawDepth():
@@ -64,6 +67,13 @@ def absolute_depth(frame: Frame, settings: DepthSettings, noise: DepthNoise) -> 
                 "without -o infrared=pair: then its frames hold the camera's own depth"
             )
             raise UnsupportedRecordingError(msg)
+        case RelativeDepth() | Image():
+            msg = (
+                f"frame {frame.index} of {frame.sensor!r} holds no metres, only what a picture "
+                "shows; an anchor (LiDAR, depth camera, stereo) must say how long they are"
+            )
+            raise UnsupportedRecordingError(msg)
+    noise = rig.noise_of(frame.sensor)
     depth = limit_range(_with_rays(depth), settings.near_m, settings.range_m(noise))
     if settings.flying_pixel_filter:
         depth = remove_flying_pixels(depth)

@@ -116,8 +116,7 @@ class IntoCamera:
         """
         if isinstance(frame.measurement, PointCloud):
             return self._scan(frame, frame.measurement)
-        noise = self._rig.noise_of(frame.sensor)
-        depth = absolute_depth(frame, self._settings, noise)
+        depth = absolute_depth(frame, self._settings, self._rig)
         points = None
         if self._camera is not None and self._camera != depth.camera.name:
             T_camera_depth = self._rig.transform(self._camera, depth.camera.name)
@@ -153,8 +152,7 @@ class IntoCamera:
         correction = None
         if camera.name in frame.depths:
             other = changed(frame, sensor=camera.name, measurement=frame.depths[camera.name])
-            noise = self._rig.noise_of(camera.name)
-            depth, correction = combine(depth, absolute_depth(other, self._settings, noise))
+            depth, correction = combine(depth, absolute_depth(other, self._settings, self._rig))
         points = projection.points_in_image
         return CameraDepth(
             frame,

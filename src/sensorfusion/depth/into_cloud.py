@@ -62,7 +62,7 @@ class IntoCloud:
         """
         images = frame.images if self._with_color else {}
         if not isinstance(frame.measurement, PointCloud):
-            depth = absolute_depth(frame, self._settings, self._rig.noise_of(frame.sensor))
+            depth = absolute_depth(frame, self._settings, self._rig)
             name = next(iter(images), None)
             if name is None:
                 return cloud_of(depth)

@@ -12,7 +12,9 @@ from sensorfusion.depth import _kernels
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import DepthScaleError
 from sensorfusion.frame import Measurement
+from sensorfusion.image import Image
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.stereo_pair import StereoPair
 
 FRAMES_CHECKED = 10
@@ -72,9 +74,9 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
     Parameters
     ----------
-    measurements : iterable of RawDepth, DepthMap, PointCloud or StereoPair
+    measurements : iterable of Measurement
         Of one sensor, from the start of the recording. Read up to the tenth with depth; if none
-        has any, there is nothing to judge. The pictures of a stereo pair have none.
+        has any, there is nothing to judge. Pictures and relative depth have none.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def check_scale(measurements: Iterable[Measurement]) -> bool:
 
 def _median_m(measurement: Measurement) -> float:
     """Return the median depth, or range, of a measurement; 0 if it holds none."""
-    if isinstance(measurement, StereoPair):
+    if isinstance(measurement, (StereoPair, RelativeDepth, Image)):
         return 0.0
     if isinstance(measurement, PointCloud):
         some = measurement.points[:: max(1, len(measurement) // _PIXELS_CHECKED)]

@@ -30,6 +30,7 @@ from sensorfusion.recording.pictures import (
     encode_image,
     stored_unit,
 )
+from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.rig import Rig
 from sensorfusion.stereo_pair import StereoPair
 
@@ -91,6 +92,12 @@ class SampleEncoder:
             msg = (
                 f"{sample.stream}: a sample that is a stereo pair; expected one picture, as no "
                 "message holds two; give the picture of each camera as a sample of its own"
+            )
+            raise OutputError(msg)
+        elif isinstance(data, RelativeDepth):
+            msg = (
+                f"{sample.stream}: relative depth, which no message holds; record the pictures "
+                "that it was made of"
             )
             raise OutputError(msg)
         else:
@@ -223,8 +230,8 @@ def memory_bytes(sample: Sample) -> int:
         return 2 * data.points.nbytes + (0 if beams is None else beams.nbytes)
     if isinstance(data, ImuReading):
         return _READING_BYTES
-    if isinstance(data, RawDepth):
+    if isinstance(data, (RawDepth, RelativeDepth)):
         return data.values.nbytes
     if isinstance(data, StereoPair):
-        return data.left.pixels.nbytes + data.right.pixels.nbytes
+        return sum(image.pixels.nbytes for image in data.images)
     return data.metres.nbytes if isinstance(data, DepthMap) else data.pixels.nbytes
