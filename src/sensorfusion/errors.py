@@ -10,6 +10,7 @@
     +-- CalibrationError             a camera model, transform or rig is impossible or missing
     |   +-- CoordinateSystemMismatchError  a chain of transforms does not fit together
     +-- DepthScaleError              depth that cannot be metres
+    +-- ModelError                   a network's file cannot be used
     +-- ConfigError                  a setting is unknown or out of range
     +-- TrackingError                no frame of a recording could be placed
     +-- OutputError                  a file could not be written whole
@@ -79,6 +80,10 @@ class CoordinateSystemMismatchError(CalibrationError):
 
 class DepthScaleError(SensorFusionError):
     """Depth values that cannot be metres under the unit that came with them."""
+
+
+class ModelError(SensorFusionError):
+    """A network's file cannot be read or run, or is not what a stage needs."""
 
 
 class ConfigError(SensorFusionError):
