@@ -1,7 +1,8 @@
 """Every setting of the path: its unit, default and range."""
 
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -32,6 +33,51 @@ def _short(stage: str, flag: str) -> Parameter:
     return Parameter(name=(f"--{flag}", f"--{stage}.{flag}"))
 
 
+ModelOutput = Literal["inverse", "affine_inverse", "affine_depth", "log", "metric"]
+"""What a monocular model puts out: a kind of relative depth (:data:`RelativeKind` in
+``relative_depth.py``), or what it takes for metres."""
+
+_LARGEST_PICTURE_PX = 16384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """A monocular model of the user's own. What is left open, FILE.toml beside FILE.onnx says.
+
+    Attributes
+    ----------
+    file : str or None
+        ONNX file; None: no model is used.
+    size : (int, int) or None
+        Width and height of the picture that it is given, pixels. None: what the ONNX file says.
+    mean, std : (float, float, float) or None
+        Of red, green and blue in 0 to 1; it is given (x - mean) / std. None: 0 and 1.
+    output : {"inverse", "affine_inverse", "affine_depth", "log", "metric"} or None
+        What its values are: 1 / z = s v, 1 / z = s v + t, z = s v + t, log z = v + t, with scale s
+        and shift t of each frame not known; or metres, which are only used as such with ``trust``.
+    trust : bool
+        Take the values of a metric model for metres where nothing was measured.
+    engine : {"auto", "opencv", "onnxruntime"}
+        What runs it; auto is OpenCV, and onnxruntime where OpenCV cannot.
+    """
+
+    file: str | None = None
+    size: tuple[int, int] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    output: ModelOutput | None = None
+    trust: bool = False
+    engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
+
+    def __post_init__(self) -> None:
+        for size in self.size or ():
+            _check("depth.model.size", size, 1, _LARGEST_PICTURE_PX)
+        for mean in self.mean or ():
+            _check("depth.model.mean", mean, -1e3, 1e3)
+        for std in self.std or ():
+            _check("depth.model.std", std, 1e-6, 1e3)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthSettings:
     """Settings of the depth stage.
@@ -45,11 +91,13 @@ class DepthSettings:
         reaches 0.03 m, at least 2 m and at most 6 m; 4 m where its noise is unknown.
     flying_pixel_filter : bool
         Remove pixels that hang between a near edge and what is behind it.
+    model : ModelSettings
     """
 
     near_m: Annotated[float, _short("depth", "near-m")] = 0.1
     far_m: Annotated[float | None, _short("depth", "far-m")] = None
     flying_pixel_filter: bool = True
+    model: ModelSettings = field(default_factory=ModelSettings)
 
     def __post_init__(self) -> None:
         far_m = 1000.0 if self.far_m is None else self.far_m
@@ -190,6 +238,10 @@ class Settings:
         finer_m = max(_FINEST_TRACKING_M, _COARSER_TO_TRACK * self.fusion.voxel_size_m)
         return min(self.tracking.voxel_size_m, finer_m)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values by stage; what is left open is left out."""
+        return _without_none(asdict(self))
+
     def for_rig(self, rig: Rig) -> "Settings":
         """Return the settings as used with a rig: what is left to the sensor is filled in.
 
@@ -211,3 +263,12 @@ class Settings:
             )
             raise ConfigError(msg)
         return replace(self, depth=replace(self.depth, far_m=far_m))
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that are left open: TOML has no word for nothing."""
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if value is not None
+    }

@@ -112,7 +112,7 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
             f"{report.source}: none of {report.frames_in} frames could be placed "
             f"({report.reasons or 'the source delivered none'}), so there is no mesh"
         )
-        report.facts |= {"settings": asdict(settings)} | environment()
+        report.facts |= {"settings": settings.to_dict()} | environment()
         raise TrackingError(msg, report.to_json())
     with report.timed("mesh"):
         surface = mapper.surface()
@@ -125,7 +125,7 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         **mapper.quality(),
         "frames_per_second": round(delivered / (time.perf_counter() - start), 2),
         "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
-        "settings": asdict(settings),
+        "settings": settings.to_dict(),
     } | environment()
     if mapper.keeps_world:
         return Reconstruction(mesh, mapper.trajectory, up.T_up_world, report, settings)

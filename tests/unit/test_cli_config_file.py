@@ -1,13 +1,17 @@
 """Settings from a TOML file, beneath those of the command line."""
 
-from dataclasses import asdict
-
 import pytest
 import tomli_w
 
 from sensorfusion.cli import app as cli
 from sensorfusion.cli import reconstruct
-from sensorfusion.config import DepthSettings, FusionSettings, MeshSettings, Settings
+from sensorfusion.config import (
+    DepthSettings,
+    FusionSettings,
+    MeshSettings,
+    ModelSettings,
+    Settings,
+)
 from sensorfusion.errors import SourceError
 
 
@@ -62,6 +66,15 @@ def test_the_command_line_beats_the_file(settings_of):
     assert settings.fusion == FusionSettings(voxel_size_m=0.005, truncation_voxels=5.0)
 
 
+def test_settings_within_settings_have_flags_and_keys(settings_of):
+    model = ModelSettings(file="m.onnx", size=(160, 120), trust=True)
+    expected = Settings(depth=DepthSettings(model=model))
+    flags = ("--depth.model.file", "m.onnx", "--depth.model.size", "160", "120")
+    assert settings_of(*flags, "--depth.model.trust")[0] == expected
+    toml = '[depth.model]\nfile = "m.onnx"\nsize = [160, 120]\ntrust = true\n'
+    assert settings_of(toml=toml)[0] == expected
+
+
 def test_switches_and_lists_come_from_the_file_too(settings_of):
     toml = '[depth]\nflying_pixel_filter = false\n[mesh]\nformats = ["obj", "stl"]\n'
     settings, _ = settings_of(toml=toml)
@@ -71,9 +84,13 @@ def test_switches_and_lists_come_from_the_file_too(settings_of):
 
 def test_settings_written_as_toml_come_back_as_they_were(settings_of):
     settings = Settings(
-        depth=DepthSettings(far_m=3.5), fusion=FusionSettings(voxel_size_m=0.007, device="CUDA:1")
+        depth=DepthSettings(
+            far_m=3.5,
+            model=ModelSettings(file="m.onnx", size=(160, 120), mean=(0.4, 0.5, 0.6), output="log"),
+        ),
+        fusion=FusionSettings(voxel_size_m=0.007, device="CUDA:1"),
     )
-    assert settings_of(toml=tomli_w.dumps(asdict(settings)))[0] == settings
+    assert settings_of(toml=tomli_w.dumps(settings.to_dict()))[0] == settings
 
 
 @pytest.mark.parametrize(
@@ -92,6 +109,12 @@ def test_settings_written_as_toml_come_back_as_they_were(settings_of):
         ("voxel_size_m = 0.02\n[fusion]\nvoxel_size_m = 0.03", "voxel_size_m is given twice"),
         ("fusion = 0.05", "fusion is 0.05; expected one of its settings: voxel_size_m,"),
         ("target_triangles = 1000.5", "mesh.target_triangles is 1000.5; expected a whole number"),
+        ("[depth]\nmodel = 'm.onnx'", "depth.model is m.onnx; expected one of its settings: file,"),
+        (
+            "[depth.model]\nfiel = 'm'",
+            "no setting depth.model.fiel; did you mean depth.model.file?",
+        ),
+        ("[depth.model]\nsize = [0, 120]", "depth.model.size is 0; expected a value from 1"),
         ("[mesh]\nformats = []", "mesh.formats is empty; expected one or more of"),
     ],
 )

@@ -94,14 +94,13 @@ def _settings(arguments: ArgumentCollection) -> list[Argument]:
 
 
 def _check_kind(argument: Argument, settings: list[Argument]) -> None:
-    """Refuse a value for a whole stage, and half a triangle."""
+    """Refuse a value for a whole stage, or part of one, and half a triangle."""
     token = argument.tokens[0]
-    if len(argument.keys) == 1:
-        stage = argument.keys[0]
-        names = [each.keys[1] for each in settings if each.keys[0] == stage and each.keys[1:]]
-        expected = f"one of its settings: {', '.join(names)}"
-        raise _wrong(token, f"{stage} is {token.value}; expected {expected}")
     name = ".".join(argument.keys)
+    names = [each.keys[-1] for each in settings if each.keys[:-1] == argument.keys]
+    if names:
+        expected = f"one of its settings: {', '.join(names)}"
+        raise _wrong(token, f"{name} is {token.value}; expected {expected}")
     if argument.hint is int and not re.fullmatch(r"[+-]?[0-9]+", str(token.value)):
         raise _wrong(token, f"{name} is {token.value}; expected a whole number")
 

@@ -1,6 +1,6 @@
 """What comes out of a recording, and the files that it becomes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
@@ -57,6 +57,6 @@ class Reconstruction:
                 write_mesh(folder / "mesh.glb", self.mesh.moved(self.T_up_world))
         write_trajectory(folder / "trajectory.tum", self.trajectory)
         with whole_file(folder / "config.toml") as path:
-            path.write_text(tomli_w.dumps(asdict(self.settings)), encoding="utf-8")
+            path.write_text(tomli_w.dumps(self.settings.to_dict()), encoding="utf-8")
         with whole_file(folder / "report.json") as path:
             path.write_text(self.report.to_json(), encoding="utf-8")
