@@ -11,6 +11,7 @@
     |   +-- CoordinateSystemMismatchError  a chain of transforms does not fit together
     +-- DepthScaleError              depth that cannot be metres
     +-- ModelError                   a network's file cannot be used
+    +-- AnchorError                  relative depth that nothing in metres holds
     +-- ConfigError                  a setting is unknown or out of range
     +-- TrackingError                no frame of a recording could be placed
     +-- OutputError                  a file could not be written whole
@@ -84,6 +85,10 @@ class DepthScaleError(SensorFusionError):
 
 class ModelError(SensorFusionError):
     """A network's file cannot be read or run, or is not what a stage needs."""
+
+
+class AnchorError(SensorFusionError):
+    """Relative depth cannot become metres: too little of the picture is known in metres."""
 
 
 class ConfigError(SensorFusionError):
