@@ -9,6 +9,17 @@ from sensorfusion.cli.output import write_line
 from sensorfusion.cli.usage import UsageError
 
 app = App(name="calibrate")
+# By import path: they need what the others do not load.
+app.command(
+    "sensorfusion.cli.calibrate_estimate:camera",
+    name="camera",
+    help="Find a camera's lens from pictures of a board.",
+)
+app.command(
+    "sensorfusion.cli.calibrate_estimate:stereo",
+    name="stereo",
+    help="Find two cameras and how they sit to each other from pictures of a board.",
+)
 
 
 @app.command(name="import")

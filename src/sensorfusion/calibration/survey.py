@@ -1,0 +1,99 @@
+"""Many pictures of one board, looked through: what each shows, and why some show nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorfusion.calibration.board import Board
+from sensorfusion.calibration.board_pictures import read_grey
+from sensorfusion.calibration.board_view import BoardView, view_board
+from sensorfusion.errors import CalibrationError, CorruptRecordingError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What pictures of one size show of a board.
+
+    Attributes
+    ----------
+    size_px : tuple of int
+        Width and height of all pictures.
+    views : mapping of Path to BoardView
+        Where the board was found, in the order of the files; may be empty.
+    refused : mapping of Path to str
+        Why the others show none.
+    """
+
+    size_px: tuple[int, int]
+    views: Mapping[Path, BoardView]
+    refused: Mapping[Path, str]
+
+    def check_any(self, board: Board) -> None:
+        """Refuse a survey in which no board was found; ``CalibrationError`` says why."""
+        if self.views:
+            return
+        reasons = Counter(self.refused.values()).most_common(3)
+        told = "; ".join(f"{count} {reason}" for reason, count in reasons)
+        msg = f"none of {len(self.refused)} pictures shows the {board}: {told}"
+        raise CalibrationError(msg)
+
+
+def survey(files: Sequence[Path], board: Board) -> Survey:
+    """Look for a board in pictures. Damaged ones are refused each for itself.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    board : Chessboard or Charuco
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    CalibrationError
+        If the pictures are of different sizes, or not one can be decoded.
+    """
+    views: dict[Path, BoardView] = {}
+    refused: dict[Path, str] = {}
+    sizes: dict[tuple[int, int], list[Path]] = {}
+    for path in files:
+        try:
+            grey = read_grey(path)
+        except CorruptRecordingError as error:
+            refused[path] = f"is damaged or no picture ({_without_path(error, path)})"
+            continue
+        sizes.setdefault((grey.shape[1], grey.shape[0]), []).append(path)
+        seen = view_board(board, grey)
+        if isinstance(seen, str):
+            refused[path] = seen
+        else:
+            views[path] = seen
+    if not sizes:
+        msg = f"none of {len(files)} files is a picture that can be read; expected PNG or JPEG"
+        raise CalibrationError(msg)
+    check_one_size(sizes)
+    (size_px,) = sizes
+    return Survey(size_px, views, refused)
+
+
+def check_one_size(sizes: Mapping[tuple[int, int], Sequence[Path]]) -> None:
+    """Refuse pictures of several sizes: one camera has one.
+
+    Raises
+    ------
+    CalibrationError
+        If there are several, with an example of each.
+    """
+    if len(sizes) == 1:
+        return
+    told = ", ".join(
+        f"{width}x{height} ({len(paths)}, such as {paths[0].name})"
+        for (width, height), paths in sizes.items()
+    )
+    msg = f"pictures of different sizes: {told}; expected those of one camera at one resolution"
+    raise CalibrationError(msg)
+
+
+def _without_path(error: CorruptRecordingError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ").partition(";")[0]
