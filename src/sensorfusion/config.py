@@ -79,6 +79,39 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StereoSettings:
+    """How two or more cameras are matched.
+
+    Attributes
+    ----------
+    nearest_m : float or None
+        Nothing nearer is looked for, metres: the farther, the faster. None: what small copies of
+        the pictures show, for each frame.
+    model : str or None
+        ONNX file of a network that takes two rectified pictures and puts out the disparity of the
+        first, pixels of its own width; None: semi-global matching.
+    mean, std : (float, float, float)
+        Of red, green and blue in 0 to 1; the network is given (x - mean) / std.
+    engine : {"auto", "opencv", "onnxruntime"}
+        What runs the network; auto is OpenCV, and onnxruntime where OpenCV cannot.
+    """
+
+    nearest_m: float | None = None
+    model: str | None = None
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.nearest_m is not None:
+            _check("depth.stereo.nearest_m", self.nearest_m, 0.01, 1000.0)
+        for mean in self.mean:
+            _check("depth.stereo.mean", mean, -1e3, 1e3)
+        for std in self.std:
+            _check("depth.stereo.std", std, 1e-6, 1e3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepthSettings:
     """Settings of the depth stage.
 
@@ -92,12 +125,14 @@ class DepthSettings:
     flying_pixel_filter : bool
         Remove pixels that hang between a near edge and what is behind it.
     model : ModelSettings
+    stereo : StereoSettings
     """
 
     near_m: Annotated[float, _short("depth", "near-m")] = 0.1
     far_m: Annotated[float | None, _short("depth", "far-m")] = None
     flying_pixel_filter: bool = True
     model: ModelSettings = field(default_factory=ModelSettings)
+    stereo: StereoSettings = field(default_factory=StereoSettings)
 
     def __post_init__(self) -> None:
         far_m = 1000.0 if self.far_m is None else self.far_m

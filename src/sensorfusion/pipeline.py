@@ -93,7 +93,7 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         with (
             closing(prefetch(opened)) as frames,
-            closing(map_ahead(mapper.prepare, with_metric_scale(frames))) as prepared,
+            closing(map_ahead(mapper.prepare, with_metric_scale(frames, opened.rig))) as prepared,
         ):
             for frame in report.waiting("read", prepared):
                 mapper.add(frame, report)
@@ -165,7 +165,7 @@ def depth_maps(
 def _measured(source: FrameSource, into_camera: IntoCamera) -> Generator[CameraDepth, None, None]:
     with (
         closing(prefetch(source)) as frames,
-        closing(map_ahead(into_camera, with_metric_scale(frames))) as measured,
+        closing(map_ahead(into_camera, with_metric_scale(frames, source.rig))) as measured,
     ):
         yield from measured
 

@@ -77,7 +77,7 @@ def cloud(
         into_cloud = IntoCloud(opened.rig, settings, trajectory, with_color=files.color)
         frames, points, colored = 0, 0, 0
         stamps_ns: list[int] = []
-        for frame in with_metric_scale(opened):
+        for frame in with_metric_scale(opened, opened.rig):
             found = into_cloud(frame)
             make_folder(files.out)
             path = files.out / f"{frame.index:06d}.{files.format}"

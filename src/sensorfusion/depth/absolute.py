@@ -10,10 +10,11 @@ from sensorfusion.camera import ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.filters import limit_range, remove_flying_pixels
 from sensorfusion.depth.scale import FRAMES_CHECKED, check_scale, to_metres
+from sensorfusion.depth.stereo import glimpse_depth, stereo_depth
 from sensorfusion.depth.uncertainty import with_uncertainty
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import UnsupportedRecordingError
-from sensorfusion.frame import Frame
+from sensorfusion.frame import Frame, Measurement
 from sensorfusion.image import Image
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.relative_depth import RelativeDepth
@@ -44,10 +45,12 @@ def absolute_depth(frame: Frame, settings: DepthSettings, rig: Rig) -> DepthMap:
     Raises
     ------
     DepthScaleError
-        If the unit of the measurement is not a positive number.
+        If the unit of the measurement is not a positive number, or stereo cameras cannot be as far
+        apart as the rig says.
+    CalibrationError
+        If the rig's cameras cannot be rectified, or do not fit their pictures.
     UnsupportedRecordingError
-        If the measurement is a point cloud or a stereo pair, or relative: nothing in it says how
-        long a metre is.
+        If the measurement is a point cloud, or relative: nothing in it says how long a metre is.
     """
     match frame.measurement:
         case RawDepth():
@@ -60,13 +63,8 @@ def absolute_depth(frame: Frame, settings: DepthSettings, rig: Rig) -> DepthMap:
                 "own; `sensorfusion depth` draws scans into a camera"
             )
             raise UnsupportedRecordingError(msg)
-        case StereoPair(left, right):
-            msg = (
-                f"frame {frame.index} is a stereo pair of {left.camera_name!r} and "
-                f"{right.camera_name!r}, from which depth is not computed; open the recording "
-                "without -o infrared=pair: then its frames hold the camera's own depth"
-            )
-            raise UnsupportedRecordingError(msg)
+        case StereoPair():
+            depth = stereo_depth(frame.measurement, rig, settings.stereo)
         case RelativeDepth() | Image():
             msg = (
                 f"frame {frame.index} of {frame.sensor!r} holds no metres, only what a picture "
@@ -74,13 +72,13 @@ def absolute_depth(frame: Frame, settings: DepthSettings, rig: Rig) -> DepthMap:
             )
             raise UnsupportedRecordingError(msg)
     noise = rig.noise_of(frame.sensor)
-    depth = limit_range(_with_rays(depth), settings.near_m, settings.range_m(noise))
+    depth = limit_range(with_rays(depth), settings.near_m, settings.range_m(noise))
     if settings.flying_pixel_filter:
         depth = remove_flying_pixels(depth)
     return with_uncertainty(depth, noise)
 
 
-def _with_rays(depth: DepthMap) -> DepthMap:
+def with_rays(depth: DepthMap) -> DepthMap:
     """Return a map without depth at pixels to which the lens model gives no ray."""
     if depth.camera.distortion.is_none:
         return depth
@@ -90,7 +88,7 @@ def _with_rays(depth: DepthMap) -> DepthMap:
     return replace(depth, metres=np.where(rayless, np.float32(0), depth.metres))
 
 
-def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
+def with_metric_scale(frames: Iterable[Frame], rig: Rig | None = None) -> Iterator[Frame]:
     """Pass frames through once the first of them have shown that their depth is metric.
 
     The first frames (ten; up to thirty while some of them are empty) are held back until
@@ -101,6 +99,8 @@ def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
     ----------
     frames : iterable of Frame
         Of one sensor, in order of time.
+    rig : Rig, optional
+        Of their cameras: stereo pairs are judged by a coarse match, and not without it.
 
     Yields
     ------
@@ -120,8 +120,15 @@ def with_metric_scale(frames: Iterable[Frame]) -> Iterator[Frame]:
             first.append(frame)
             yield frame
 
-    judged = check_scale(frame.measurement for frame in held_back())
+    judged = check_scale(_to_judge(frame, rig) for frame in held_back())
     yield from first
     for frame in rest:
-        judged = judged or check_scale([frame.measurement])
+        judged = judged or check_scale([_to_judge(frame, rig)])
         yield frame
+
+
+def _to_judge(frame: Frame, rig: Rig | None) -> Measurement:
+    """Return what a frame measured; of a stereo pair its coarse depth, where that is possible."""
+    if isinstance(frame.measurement, StereoPair) and rig is not None:
+        return glimpse_depth(frame.measurement, rig)
+    return frame.measurement

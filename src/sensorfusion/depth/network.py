@@ -110,13 +110,17 @@ class Network:
             np.float32,
         )
 
+    def width_for(self, width: int) -> int:
+        """Return how wide the network sees pictures of some width, pixels."""
+        return self._size[0] or max(_MULTIPLE, _MULTIPLE * round(width / _MULTIPLE))
+
     def _blob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return a picture as the network wants it, float32 (1, 3, H, W)."""
         import cv2
 
         height, width = picture.shape[:2]
         size = (
-            self._size[0] or max(_MULTIPLE, _MULTIPLE * round(width / _MULTIPLE)),
+            self.width_for(width),
             self._size[1] or max(_MULTIPLE, _MULTIPLE * round(height / _MULTIPLE)),
         )
         if picture.ndim == 2:
