@@ -3,7 +3,7 @@
 import math
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,15 @@ _LARGEST_SHIFT = 0.2
 _LARGEST_SHIFT_DECLARED = 0.3
 # Focal lengths in widths of the picture: 3 is a field of view of 19 degrees.
 _LARGEST_NORMALISED = 3.0
+
+NOMINAL: Final = Path("primesense")
+"""Stands for :data:`PRIMESENSE` where a file of intrinsics is asked for."""
+PRIMESENSE: Final = PinholeIntrinsics(525.0, 525.0, 319.5, 239.5, 640, 480)
+"""The nominal camera of PrimeSense's sensors, among them the first Kinect."""
+PRIMESENSE_NOTE: Final = (
+    "intrinsics are nominal (PrimeSense, 525 pixels of focal length at 640x480), not those of this "
+    "camera; expect errors of some percent across the picture"
+)
 
 
 def find_intrinsics(folder: Path, given: Path | None) -> tuple[PinholeIntrinsics, Path]:
@@ -46,7 +55,7 @@ def find_intrinsics(folder: Path, given: Path | None) -> tuple[PinholeIntrinsics
     msg = (
         f"{folder}: no intrinsics; looked for *intrinsic*.txt and *intrinsic*.json in "
         f"{places[0]} and {places[1]}; give a 3x3 matrix as text or Open3D's JSON with "
-        "-o intrinsics=FILE"
+        "-o intrinsics=FILE, or -o intrinsics=primesense for the nominal one of a first Kinect"
     )
     raise CalibrationError(msg)
 

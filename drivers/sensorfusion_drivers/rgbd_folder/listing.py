@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from sensorfusion.sources.synchronize import pair_by_time
 from sensorfusion.trajectory import Trajectory
 
 FILE_MISSING = "picture file missing"
+DEPTH_ENDINGS: Final = "png|pgm|tif|tiff|exr|npy"
+COLOR_ENDINGS: Final = "jpg|jpeg|png|ppm|pgm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,16 @@ class Listing:
         In order of time, no instant twice. Without any colour each depth picture is a frame.
     tolerance_ns : int
         Largest difference in time within a pair; 0 where a number in the name pairs them.
-    unit_m : float
-        Metres per depth unit, by the document of the layout.
+    unit_m : float or None
+        Metres per depth unit, by the document of the layout; None where there is none.
     read_poses : callable
         Reads ``T_world_depth`` for instants; leaves out those without a pose.
     unreadable_names : int
         Picture files whose name says neither number nor time.
     sensor : str
         Product that the layout's data sets were taken with, "" if it may be any.
+    assumed : str
+        What a user should know of ``unit_m``, where other folders look the same.
     pairs : tuple of Pair
         The pairs whose files exist, in order of time.
     """
@@ -63,10 +68,11 @@ class Listing:
     depth: tuple[Picture, ...]
     color: tuple[Picture, ...]
     tolerance_ns: int
-    unit_m: float
+    unit_m: float | None
     read_poses: Callable[[Iterable[Picture]], Trajectory]
     unreadable_names: int = 0
     sensor: str = ""
+    assumed: str = ""
     pairs: tuple[Pair, ...] = field(init=False)
     _pairs_listed: int = field(init=False)
 

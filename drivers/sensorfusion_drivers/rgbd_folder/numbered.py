@@ -19,6 +19,8 @@ from pathlib import Path
 
 from sensorfusion.errors import SourceError
 from sensorfusion_drivers.rgbd_folder.listing import (
+    COLOR_ENDINGS,
+    DEPTH_ENDINGS,
     Listing,
     Picture,
     file_names,
@@ -29,12 +31,16 @@ from sensorfusion_drivers.rgbd_folder.seven_scenes import nominal_time_ns
 from sensorfusion_drivers.rgbd_folder.tum import PAIR_TOLERANCE_NS
 
 _COLOR_FOLDERS = ("color", "image", "rgb")
-_COLOR = re.compile(r".*\.(?:jpg|jpeg|png)", re.IGNORECASE)
-_DEPTH = re.compile(r".*\.png", re.IGNORECASE)
+_COLOR = re.compile(rf".*\.(?:{COLOR_ENDINGS})", re.IGNORECASE)
+_DEPTH = re.compile(rf".*\.(?:{DEPTH_ENDINGS})", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:.*\D)?(\d{1,9})\D*", re.ASCII)
 _SECONDS = re.compile(r"\d+\.\d+", re.ASCII)
 _NUMBER_MICROSECONDS = re.compile(r"\d+-(\d{12,15})", re.ASCII)
 _UNIT_M = 0.001
+_ASSUMED = (
+    "one unit of depth is taken to be a millimetre, as in folders of Open3D, Redwood and ScanNet; "
+    "if that is wrong, give -o encoding=NAME"
+)
 
 
 def is_numbered(folder: Path) -> bool:
@@ -68,6 +74,7 @@ def list_numbered(folder: Path) -> Listing:
         _UNIT_M,
         without_poses,
         bad_depth + bad_color,
+        assumed=_ASSUMED,
     )
 
 

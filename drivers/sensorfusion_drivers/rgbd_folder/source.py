@@ -1,6 +1,7 @@
 """Frames of an RGB-D folder, decoded when they are asked for."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthKind, RawDepth
 from sensorfusion.errors import CalibrationError, SourceError, UnsupportedRecordingError
+from sensorfusion.formats.depth_encodings import EncodingName
+from sensorfusion.formats.intrinsics import PinholeIntrinsics
 from sensorfusion.frame import Frame, Sample
 from sensorfusion.image import Image
 from sensorfusion.noise import DepthNoise
@@ -18,24 +21,61 @@ from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import SeekableFrameSource
 from sensorfusion.transform import RigidTransform
 from sensorfusion_drivers.pictures import picture_size, read_color, read_depth
-from sensorfusion_drivers.rgbd_folder.calibration import camera_for, find_intrinsics, read_down
+from sensorfusion_drivers.rgbd_folder.calibration import (
+    NOMINAL,
+    PRIMESENSE,
+    PRIMESENSE_NOTE,
+    camera_for,
+    find_intrinsics,
+    read_down,
+)
+from sensorfusion_drivers.rgbd_folder.encoding import DepthEncoding, judge
 from sensorfusion_drivers.rgbd_folder.listing import Listing, Pair, Picture
 from sensorfusion_drivers.rgbd_folder.tum_writer import RIG_FILE
 
+# Some of a recording show what its numbers mean; each costs its decoding.
+_JUDGED = 3
+
 
 @dataclass(frozen=True, slots=True)
-class DepthEncoding:
-    """How the depth pictures are meant.
+class Given:
+    """What the user says of a folder, each in place of what its files or its layout say.
 
     Attributes
     ----------
-    unit_m : float
+    intrinsics : Path or None
+        File, or ``primesense`` for the nominal camera of that make.
+    encoding : str or None
+        Name of the encoding of depth.
+    depth_unit_m : float or None
         Metres per unit.
-    kind : {"z", "range"}
+    depth_kind : {"z", "range"}
+    sensor : str or None
+        Product that took the depth.
     """
 
-    unit_m: float
-    kind: DepthKind
+    intrinsics: Path | None = None
+    encoding: EncodingName | None = None
+    depth_unit_m: float | None = None
+    depth_kind: DepthKind = "z"
+    sensor: str | None = None
+
+    def meaning(self, listing: Listing, stated_m: float | None) -> tuple[DepthEncoding, str]:
+        """Return how depth is meant, and what was assumed for it.
+
+        Parameters
+        ----------
+        listing : Listing
+        stated_m : float or None
+            Metres per unit, as a file beside the pictures says it.
+        """
+        near = self.sensor == "d405"
+        if self.encoding is not None:
+            return DepthEncoding(self.encoding, None, self.depth_kind, near), ""
+        known_m = self.depth_unit_m or stated_m
+        unit_m = known_m or listing.unit_m
+        assumed = "" if known_m else listing.assumed
+        return DepthEncoding(None, unit_m, self.depth_kind, near), assumed
 
 
 class RgbdFolderSource(SeekableFrameSource):
@@ -49,6 +89,12 @@ class RgbdFolderSource(SeekableFrameSource):
     encoding : DepthEncoding
     down_world : ndarray of float64, shape (3,), or None
         Points down in the world of the poses.
+    notes : tuple of str
+
+    Raises
+    ------
+    DepthScaleError
+        If the first depth pictures cannot be meant so.
     """
 
     def __init__(
@@ -57,8 +103,10 @@ class RgbdFolderSource(SeekableFrameSource):
         rig: Rig,
         encoding: DepthEncoding,
         down_world: NDArray[np.float64] | None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.rig = rig
+        self.notes = (*notes, *_doubts(listing, encoding))
         self.trajectory = listing.trajectory()
         self.down_world = down_world if self.trajectory is not None else None
         self.losses = listing.losses()
@@ -106,9 +154,7 @@ class RgbdFolderSource(SeekableFrameSource):
         camera = self.rig.cameras["depth"]
         values = read_depth(picture.path)
         _check_size(values.shape, camera, picture.path)
-        return RawDepth(
-            values, self._encoding.unit_m, camera, picture.timestamp_ns, self._encoding.kind
-        )
+        return self._encoding.read(values, camera, picture.timestamp_ns, picture.path)
 
     def _color(self, picture: Picture) -> Image:
         pixels = read_color(picture.path)
@@ -116,27 +162,8 @@ class RgbdFolderSource(SeekableFrameSource):
         return Image(pixels, "color", picture.timestamp_ns)
 
 
-def open_folder(
-    listing: Listing,
-    folder: Path,
-    intrinsics: Path | None,
-    depth_unit_m: float | None,
-    depth_kind: DepthKind,
-    sensor: str | None,
-) -> RgbdFolderSource:
+def open_folder(listing: Listing, folder: Path, given: Given) -> RgbdFolderSource:
     """Open a listed folder.
-
-    Parameters
-    ----------
-    listing : Listing
-    folder : Path
-    intrinsics : Path or None
-        File to use in place of one in or above the folder.
-    depth_unit_m : float or None
-        Metres per unit, in place of what the files or the layout's document say.
-    depth_kind : {"z", "range"}
-    sensor : str or None
-        Product that took the depth, in place of that of the layout.
 
     Raises
     ------
@@ -144,6 +171,8 @@ def open_folder(
         If there is not one frame, or depth and colour differ in size.
     CalibrationError
         If there are no intrinsics, or they do not fit the pictures.
+    DepthScaleError
+        If depth cannot be meant as ``given`` or the layout say.
     """
     if not listing.pairs:
         losses = listing.losses()
@@ -152,22 +181,27 @@ def open_folder(
             f"unpaired: {losses.unpaired}, dropped: {losses.dropped}; check the file names"
         )
         raise SourceError(msg)
-    if intrinsics is None and (folder / RIG_FILE).is_file():
-        return _open_with_rig(listing, folder, depth_unit_m, depth_kind)
-    found, path = find_intrinsics(folder, intrinsics)
+    if given.intrinsics is None and (folder / RIG_FILE).is_file():
+        return _open_with_rig(listing, folder, given)
+    found, path, notes = _intrinsics(folder, given)
     size, has_color = _common_size(listing.pairs[0], folder)
     names = ("depth", "color") if has_color else ("depth",)
     cameras = {name: camera_for(name, size, found, path) for name in names}
     registered = (RigidTransform.identity("color", "depth"),) if has_color else ()
-    noise = DepthNoise.of_device(sensor or listing.sensor, cameras["depth"].fx)
+    noise = DepthNoise.of_device(given.sensor or listing.sensor, cameras["depth"].fx)
     rig = Rig(cameras, registered, depth_noise={"depth": noise})
-    unit_m = depth_unit_m or found.depth_unit_m or listing.unit_m
-    return RgbdFolderSource(listing, rig, DepthEncoding(unit_m, depth_kind), read_down(folder))
+    encoding, assumed = given.meaning(listing, found.depth_unit_m)
+    notes += (assumed,) if assumed else ()
+    return RgbdFolderSource(listing, rig, encoding, read_down(folder), notes)
 
 
-def _open_with_rig(
-    listing: Listing, folder: Path, depth_unit_m: float | None, depth_kind: DepthKind
-) -> RgbdFolderSource:
+def _intrinsics(folder: Path, given: Given) -> tuple[PinholeIntrinsics, Path, tuple[str, ...]]:
+    if given.intrinsics == NOMINAL:
+        return PRIMESENSE, folder, (PRIMESENSE_NOTE,)
+    return *find_intrinsics(folder, given.intrinsics), ()
+
+
+def _open_with_rig(listing: Listing, folder: Path, given: Given) -> RgbdFolderSource:
     """Open a folder whose own rig file says how its cameras sit to each other."""
     # Imported here: most folders have none.
     from sensorfusion.calibration.rig_file import read_rig  # noqa: PLC0415
@@ -183,8 +217,21 @@ def _open_with_rig(
     registered = (rig.transform("color", "depth"),) if listing.color else ()
     noise = {name: value for name, value in rig.depth_noise.items() if name in cameras}
     placed = Rig(cameras, registered, depth_noise=noise)
-    encoding = DepthEncoding(depth_unit_m or listing.unit_m, depth_kind)
-    return RgbdFolderSource(listing, placed, encoding, read_down(folder))
+    encoding, assumed = given.meaning(listing, None)
+    notes = (assumed,) if assumed else ()
+    return RgbdFolderSource(listing, placed, encoding, read_down(folder), notes)
+
+
+def _doubts(listing: Listing, encoding: DepthEncoding) -> tuple[str, ...]:
+    """Look at some depth pictures from the start to the end, and say what is doubtful."""
+    chosen = sorted({round(i) for i in np.linspace(0, len(listing.pairs) - 1, _JUDGED)})
+    paths = [listing.pairs[index].depth.path for index in chosen]
+    pictures = []
+    for path in paths:
+        # A damaged one is told of when its frame is asked for.
+        with suppress(SourceError):
+            pictures.append(read_depth(path))
+    return judge(pictures, encoding, paths[0])
 
 
 def _common_size(pair: Pair, folder: Path) -> tuple[tuple[int, int], bool]:
