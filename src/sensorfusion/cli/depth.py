@@ -165,10 +165,12 @@ def depth(
                 _write(writer, files, found, (near_m, far_m))
                 if not watch(said.maps, total):
                     break
-        losses = opened.losses
+        losses, notes = opened.losses, opened.notes
     write_line(f"{said.maps} depth maps in {files.out}, {said.previews(near_m, far_m, settings)}")
     for line in said.lines(making, files):
         write_line(f"  {line}")
+    for note in notes:
+        write_line(f"  note: {note}")
     for reason, count in losses.dropped.items():
         write_line(f"  dropped {count}: {reason}")
     for stream, count in losses.unpaired.items():

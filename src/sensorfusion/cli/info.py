@@ -11,8 +11,9 @@ from sensorfusion.camera import Camera
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
 from sensorfusion.cli.overview import FRAMES_LOOKED_AT, spread_indices
+from sensorfusion.depth.plausible import doubts
 from sensorfusion.depth.scale import check_scale, to_metres
-from sensorfusion.depth_map import RawDepth
+from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame, Measurement
 from sensorfusion.image import Image
@@ -97,7 +98,7 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
         "unpaired": dict(source.losses.unpaired),
         "dropped": dict(source.losses.dropped),
         "metadata": dict(source.metadata),
-        "notes": list(source.notes),
+        "notes": [*source.notes, *_doubts(frames)],
     }
 
 
@@ -179,6 +180,12 @@ def _camera(camera: Camera) -> dict[str, Any]:
 def _measured(frame: Frame) -> tuple[Measurement, ...]:
     """Return what says how far the scene is: of a stereo pair, the depth that lies beside it."""
     return tuple(frame.depths.values()) if _pair(frame) else (frame.measurement,)
+
+
+def _doubts(frames: list[Frame]) -> tuple[str, ...]:
+    """Say what is doubtful about the depth of cameras; a LiDAR's bytes are its driver's matter."""
+    measured = [each for frame in frames for each in _measured(frame)]
+    return doubts([each for each in measured if isinstance(each, (RawDepth, DepthMap))])
 
 
 def _depth(frames: list[Frame]) -> dict[str, float | None]:
