@@ -21,6 +21,8 @@ _THIN = F32(1e-3)
 _GRAZING = F32(0.03)
 # A neighbour lies on the plane within so many standard deviations, or this share of the window.
 _SIGMAS, _BEND = F32(3.5), F32(0.04)
+# So much of the square of that may be left of all of them.
+_ROUGH = F32(0.3)
 
 
 @njit(**_OPTIONS)
@@ -50,56 +52,67 @@ def second_differences(range_m: Array, every: int, found: Array) -> int:
 
 
 @njit(**_OPTIONS)
-def _look(grid: Array, i: int, j: int, frame: Array, seen: Array) -> bool:
-    """Write x / z, y / z and 1 / z of a cell's point, seen along the beam of another."""
+def _look(grid: Array, i: int, j: int, frame: tuple[float, ...]) -> tuple[float, float, float]:
+    """Return x / z, y / z and 1 / z of a cell's point, seen along the beam of another.
+
+    1 / z is 0 where there is no point, or one behind the beam.
+    """
     x, y, z = grid[i, j, 0], grid[i, j, 1], grid[i, j, 2]
     ahead = frame[6] * x + frame[7] * y + frame[8] * z
-    if ahead <= F32(0):
-        return False
-    q = F32(1) / ahead
-    seen[0] = (frame[0] * x + frame[1] * y + frame[2] * z) * q
-    seen[1] = (frame[3] * x + frame[4] * y + frame[5] * z) * q
-    seen[2] = q
-    return True
+    q = F32(1) / ahead if ahead > F32(0) else F32(0)
+    return (
+        (frame[0] * x + frame[1] * y + frame[2] * z) * q,
+        (frame[3] * x + frame[4] * y + frame[5] * z) * q,
+        q,
+    )
+
+
+@njit(**_OPTIONS)
+def _column(j: int, columns: int, wraps: bool) -> int:
+    """Return a column of the image, -1 for one beyond it."""
+    if 0 <= j < columns:
+        return j
+    if not wraps:
+        return -1
+    return j + columns if j < 0 else j - columns
 
 
 @njit(**_OPTIONS)
 def _column_slope(
-    grid: Array, i: int, j: int, reach: int, wraps: bool, frame: Array, q0: float, limit: float
+    grid: Array,
+    i: int,
+    j: int,
+    reach: int,
+    wraps: bool,
+    frame: tuple[float, ...],
+    q0: float,
+    limit: float,
 ) -> float:
     """Return dq / d(x / z) along the row, from both sides or, at an edge, from one; NaN if none."""
     columns = grid.shape[1]
-    near, far = np.empty(3, np.float32), np.empty(3, np.float32)
     step = reach
     while step >= 1:
-        a, b = j - step, j + step
-        if wraps:
-            a, b = a % columns, b % columns
-        if (
-            a >= 0
-            and b < columns
-            and _look(grid, i, a, frame, near)
-            and _look(grid, i, b, frame, far)
-        ):
-            slope = (far[2] - near[2]) / (far[0] - near[0])
-            if abs(near[2] - slope * near[0] - q0) <= limit:
-                return slope
+        a, b = _column(j - step, columns, wraps), _column(j + step, columns, wraps)
+        if a >= 0 and b >= 0:
+            ua, _, qa = _look(grid, i, a, frame)
+            ub, _, qb = _look(grid, i, b, frame)
+            if qa > F32(0) and qb > F32(0):
+                slope = (qb - qa) / (ub - ua)
+                if abs(qa - slope * ua - q0) <= limit:
+                    return slope
         step //= 2
     step = max(1, reach // 2)
     while step >= 1:
         for way in (-1, 1):
-            a, b = j + way * step, j + 2 * way * step
-            if wraps:
-                a, b = a % columns, b % columns
-            if (
-                0 <= a < columns
-                and 0 <= b < columns
-                and _look(grid, i, a, frame, near)
-                and _look(grid, i, b, frame, far)
-            ):
-                slope = (far[2] - q0) / far[0]
-                if abs(near[2] - slope * near[0] - q0) <= limit:
-                    return slope
+            a = _column(j + way * step, columns, wraps)
+            b = _column(j + 2 * way * step, columns, wraps)
+            if a >= 0 and b >= 0:
+                ua, _, qa = _look(grid, i, a, frame)
+                ub, _, qb = _look(grid, i, b, frame)
+                if qa > F32(0) and qb > F32(0):
+                    slope = (qb - q0) / ub
+                    if abs(qa - slope * ua - q0) <= limit:
+                        return slope
         step //= 2
     return F32(np.nan)
 
@@ -110,7 +123,7 @@ def _row_slope(
     i: int,
     j: int,
     rows: tuple[int, int],
-    frame: Array,
+    frame: tuple[float, ...],
     q0: float,
     slope: float,
     limit: float,
@@ -119,59 +132,42 @@ def _row_slope(
 
     From the rows on both sides, else from the next one alone, which only the fit then tests.
     """
-    above, below = np.empty(3, np.float32), np.empty(3, np.float32)
     fallback = F32(np.nan)
     for step in range(max(rows[0], rows[1]), 0, -1):
-        a, b = i - min(step, rows[0]), i + min(step, rows[1])
-        has_a = a < i and _look(grid, a, j, frame, above)
-        has_b = b > i and _look(grid, b, j, frame, below)
+        qa, qb, va, vb = F32(0), F32(0), F32(0), F32(0)
+        if rows[0] > 0:
+            ua, va, qa = _look(grid, i - min(step, rows[0]), j, frame)
+        if rows[1] > 0:
+            ub, vb, qb = _look(grid, i + min(step, rows[1]), j, frame)
+        has_a, has_b = qa > F32(0), qb > F32(0)
         if has_a:
-            above[2] -= slope * above[0]
+            qa -= slope * ua
         if has_b:
-            below[2] -= slope * below[0]
+            qb -= slope * ub
         if has_a and has_b:
-            found = (above[2] - below[2]) / (above[1] - below[1])
-            if abs(above[2] - found * above[1] - q0) <= limit:
+            found = (qa - qb) / (va - vb)
+            if abs(qa - found * va - q0) <= limit:
                 return found
         if step == 1:
             # The flatter of the two leads along the surface, the other one over its edge.
             if has_a:
-                fallback = (above[2] - q0) / above[1]
+                fallback = (qa - q0) / va
             if has_b:
-                other = (below[2] - q0) / below[1]
+                other = (qb - q0) / vb
                 if not has_a or abs(other) < abs(fallback):
                     fallback = other
     return fallback
 
 
 @njit(**_OPTIONS)
-def _solve(sums: Array, plane: Array) -> bool:
-    """Write a, b, c of the plane that ``sums`` (weight, x, y, q, xx, xy, yy, xq, yq) say."""
-    count = sums[0]
-    x, y, q = sums[1] / count, sums[2] / count, sums[3] / count
-    xx, xy, yy = sums[4] / count - x * x, sums[5] / count - x * y, sums[6] / count - y * y
-    xq, yq = sums[7] / count - x * q, sums[8] / count - y * q
-    determinant = xx * yy - xy * xy
-    if not determinant > _THIN * xx * yy:
-        return False
-    plane[0] = (xq * yy - yq * xy) / determinant
-    plane[1] = (yq * xx - xq * xy) / determinant
-    plane[2] = q - plane[0] * x - plane[1] * y
-    return plane[2] > F32(0)
-
-
-@njit(**_OPTIONS)
-def _frame_of(x: float, y: float, z: float, length: float, frame: Array) -> None:
-    """Write axes of a beam's picture: level, up, along the beam."""
+def _frame_of(x: float, y: float, z: float, length: float) -> tuple[float, ...]:
+    """Return the axes of a beam's picture, one after the other: level, up, along the beam."""
     flat = np.sqrt(x * x + y * y)
-    if flat < F32(1e-6) * length:
-        frame[0], frame[1], frame[2] = F32(0), F32(1), F32(0)
-        frame[3], frame[4], frame[5] = F32(1), F32(0), F32(0)
-    else:
-        frame[0], frame[1], frame[2] = -y / flat, x / flat, F32(0)
-        frame[3], frame[4] = -x * z / (flat * length), -y * z / (flat * length)
-        frame[5] = flat / length
-    frame[6], frame[7], frame[8] = x / length, y / length, z / length
+    c, s = F32(1), F32(0)
+    if flat > F32(1e-6) * length:
+        c, s = x / flat, y / flat
+    rise, level = z / length, flat / length
+    return (-s, c, F32(0), -c * rise, -s * rise, level, c * level, s * level, rise)
 
 
 @njit(**_OPTIONS)
@@ -194,8 +190,6 @@ def fit_normals(
     """
     rows, columns = index.shape
     step_rad, sigma_m, half_m, half_share = scales[0], scales[1], scales[2], scales[3]
-    frame, seen = np.empty(9, np.float32), np.empty(3, np.float32)
-    sums, plane = np.empty(9, np.float32), np.empty(3, np.float32)
     for i in range(rows):
         for j in range(columns):
             n = index[i, j]
@@ -204,24 +198,18 @@ def fit_normals(
             r = range_m[i, j]
             if not r > F32(0):
                 continue
-            x, y, z = grid[i, j, 0], grid[i, j, 1], grid[i, j, 2]
-            _frame_of(x, y, z, r, frame)
+            frame = _frame_of(grid[i, j, 0], grid[i, j, 1], grid[i, j, 2], r)
             reach_rad = (half_m + half_share * r) / r
             across = min(max(2, int(reach_rad / step_rad + F32(0.5))), _WIDEST_COLUMNS)
-            up, down = 1, 1
-            while (
-                up < _WIDEST_ROWS
-                and i - up - 1 >= 0
-                and elevation[i - up - 1] - elevation[i] <= reach_rad
-            ):
+            across = min(across, (columns - 1) // 2)
+            up, down = min(i, 1), min(rows - 1 - i, 1)
+            while up < min(i, _WIDEST_ROWS) and elevation[i - up - 1] - elevation[i] <= reach_rad:
                 up += 1
             while (
-                down < _WIDEST_ROWS
-                and i + down + 1 < rows
+                down < min(rows - 1 - i, _WIDEST_ROWS)
                 and elevation[i] - elevation[i + down + 1] <= reach_rad
             ):
                 down += 1
-            up, down = min(up, i), min(down, rows - 1 - i)
             q0 = F32(1) / r
             # What may be off in range, as inverse range.
             limit = (_SIGMAS * sigma_m + _BEND * reach_rad * r) * q0 * q0
@@ -232,56 +220,53 @@ def fit_normals(
             if np.isnan(slope_y):
                 continue
             stride = 2 if across > 4 else 1
-            valid, held, squares = 0, 0, F32(0)
-            sums[:] = F32(0)
+            valid, held = 0, 0
+            # Sums of u, v, w, uu, uv, vv, uw, vw, ww; w is what the first guess leaves.
+            su, sv, sw = F32(0), F32(0), F32(0)
+            suu, suv, svv, suw, svw, sww = F32(0), F32(0), F32(0), F32(0), F32(0), F32(0)
             for a in range(i - up, i + down + 1):
                 for k in range(-across, across + 1, stride):
-                    b = j + k
-                    if wraps:
-                        b = b + columns if b < 0 else (b - columns if b >= columns else b)
-                    elif b < 0 or b >= columns:
+                    b = _column(j + k, columns, wraps)
+                    if b < 0:
                         continue
-                    if index[a, b] < 0 or not _look(grid, a, b, frame, seen):
+                    u, v, q = _look(grid, a, b, frame)
+                    if q == F32(0):
                         continue
                     valid += 1
-                    u, v, q = seen[0], seen[1], seen[2]
-                    off = q - q0 - slope_x * u - slope_y * v
-                    if abs(off) > F32(1.5) * limit:
+                    w = q - q0 - slope_x * u - slope_y * v
+                    if abs(w) > F32(1.5) * limit:
                         continue
                     held += 1
-                    squares += off * off
-                    sums[1] += u
-                    sums[2] += v
-                    sums[3] += off
-                    sums[4] += u * u
-                    sums[5] += u * v
-                    sums[6] += v * v
-                    sums[7] += u * off
-                    sums[8] += v * off
-            if held < _FEWEST or F32(held) < _SHARE * F32(valid):
+                    su += u
+                    sv += v
+                    sw += w
+                    suu += u * u
+                    suv += u * v
+                    svv += v * v
+                    suw += u * w
+                    svw += v * w
+                    sww += w * w
+            count = F32(held)
+            if held < _FEWEST or count < _SHARE * F32(valid):
                 continue
-            sums[0] = F32(held)
-            # The offsets are small; the plane itself is what they leave of it and the first guess.
-            sums[3] += sums[0] * q0
-            sums[7] += q0 * sums[1]
-            sums[8] += q0 * sums[2]
-            if not _solve(sums, plane):
+            u, v, w = su / count, sv / count, sw / count
+            suu, suv, svv = suu / count - u * u, suv / count - u * v, svv / count - v * v
+            suw, svw, sww = suw / count - u * w, svw / count - v * w, sww / count - w * w
+            determinant = suu * svv - suv * suv
+            if not determinant > _THIN * suu * svv:
                 continue
-            sums[3] -= sums[0] * q0
-            sums[7] -= q0 * sums[1]
-            sums[8] -= q0 * sums[2]
-            c = plane[2] - q0
-            spread = squares - plane[0] * sums[7] - plane[1] * sums[8] - c * sums[3]
-            if spread > F32(0.3) * limit * limit * sums[0]:
+            du, dv = (
+                (suw * svv - svw * suv) / determinant,
+                (svw * suu - suw * suv) / determinant,
+            )
+            if sww - du * suw - dv * svw > _ROUGH * limit * limit:
                 continue
-            nx = plane[0] + slope_x
-            ny = plane[1] + slope_y
-            nz = plane[2]
-            length = np.sqrt(nx * nx + ny * ny + nz * nz)
-            if nz < _GRAZING * length:
+            a0, b0 = slope_x + du, slope_y + dv
+            c0 = q0 + w - du * u - dv * v
+            length = np.sqrt(a0 * a0 + b0 * b0 + c0 * c0)
+            if not c0 > _GRAZING * length:
                 continue
-            scale = F32(-1) / length
             for axis in range(3):
-                normals[n, axis] = scale * (
-                    nx * frame[axis] + ny * frame[3 + axis] + nz * frame[6 + axis]
+                normals[n, axis] = (
+                    -(a0 * frame[axis] + b0 * frame[3 + axis] + c0 * frame[6 + axis]) / length
                 )

@@ -17,7 +17,7 @@ _HALF_M, _HALF_SHARE = 0.12, 0.008
 _SIGMA_LIMITS_M: Final = (0.005, 0.05)
 # The middle of |second difference| / 2 is 0.826 standard deviations of one range.
 _MIDDLE = 0.826
-_EVERY_ROW = 4
+_EVERY_ROW, _EVERY_COLUMN = 4, 16
 _EVERYTHING = np.zeros(0, np.bool_)
 # Edges of the cubes, of the middle range; none lies so many cubes away that its number overflows.
 _EDGE_SHARES: Final = (0.02, 0.04, 0.08)
@@ -88,7 +88,7 @@ def _sigma_m(image: RangeImage) -> float:
 
 def _elevations(image: RangeImage, grid: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return about how far above the xy plane each row looks, radians; falls from row to row."""
-    some = grid[:, ::_EVERY_ROW]
+    some = grid[:, ::_EVERY_COLUMN]
     flat = np.hypot(some[..., 0], some[..., 1])
     seen = flat > 0
     slope = np.divide(some[..., 2], flat, out=np.full(flat.shape, np.nan, np.float32), where=seen)
