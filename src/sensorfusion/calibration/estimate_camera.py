@@ -6,14 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.calibration.adjust import Adjusted, adjust
 from sensorfusion.calibration.board_view import BoardView
-from sensorfusion.calibration.bundle import (
-    PLACE_COLUMNS,
-    Adjusted,
-    Bundle,
-    Sightings,
-    adjust,
-)
+from sensorfusion.calibration.bundle import PLACE_COLUMNS, Bundle, Sightings
 from sensorfusion.calibration.initial import first_guess, place_board
 from sensorfusion.calibration.simplest_lens import adjust_simplest
 from sensorfusion.calibration.well_posed import check_lens, check_pictures, coverage_of, lens_notes

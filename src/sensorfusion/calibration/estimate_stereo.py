@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.calibration.adjust import Adjusted
 from sensorfusion.calibration.board import Board, Chessboard
 from sensorfusion.calibration.board_view import BoardView
-from sensorfusion.calibration.bundle import Adjusted, Bundle, Sightings, lens_of, residuals_of
+from sensorfusion.calibration.bundle import Bundle, Sightings, lens_of, residuals_of
 from sensorfusion.calibration.chessboard import turns
 from sensorfusion.calibration.estimate_camera import (
     CameraEstimate,

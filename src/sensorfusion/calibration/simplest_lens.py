@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.bundle import PLACE_COLUMNS, Adjusted, Bundle, Sightings, adjust
+from sensorfusion.calibration.adjust import Adjusted, adjust
+from sensorfusion.calibration.bundle import PLACE_COLUMNS, Bundle, Sightings
 from sensorfusion.distortion import Distortion
 
 _SIGNIFICANT = 3.0

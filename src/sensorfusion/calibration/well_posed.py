@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.calibration.adjust import Adjusted
 from sensorfusion.calibration.board_view import BoardView
-from sensorfusion.calibration.bundle import Adjusted
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CalibrationError
 

@@ -20,6 +20,11 @@ app.command(
     name="stereo",
     help="Find two cameras and how they sit to each other from pictures of a board.",
 )
+app.command(
+    "sensorfusion.cli.calibrate_check:check_depth",
+    name="check-depth",
+    help="Check that a recording's metres are right, by a board in its pictures.",
+)
 
 
 @app.command(name="import")
