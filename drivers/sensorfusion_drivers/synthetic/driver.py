@@ -11,6 +11,7 @@ from sensorfusion.simulate.noise import Noise
 from sensorfusion.sources.driver import Driver, SeekableFrameSource, Truth
 from sensorfusion_drivers.synthetic.room import RoomOptions, open_room, room_truth
 from sensorfusion_drivers.synthetic.scans import PLACES, ScanOptions, ScanSource, scan_truth
+from sensorfusion_drivers.synthetic.stereo import STEREO_NAMES, StereoSource, stereo_truth
 
 _PREFIX = "synthetic:"
 _MOST_FRAMES = 1_000_000
@@ -20,15 +21,16 @@ _NOISES: dict[str, dict[str, Noise | None]] = {
     "hall": {"none": None, "lidar": None, "kinect": "kinect", "d435": "d435"},
     "street": {"none": None, "lidar": None},
 }
-AnyNoise = Literal["none", "kinect", "d435", "lidar"]
+AnyNoise = Literal["none", "kinect", "d435", "lidar", "camera"]
+_STEREO_NOISES = ("none", "camera")
 
 
 class SyntheticDriver(Driver):
     """Opens ``synthetic:room``, ``synthetic:hall`` and ``synthetic:street``."""
 
     summary = (
-        "simulated sensors with exact truth: RGB-D camera (synthetic:room), LiDAR with cameras "
-        "(synthetic:hall, synthetic:street)"
+        "simulated sensors with exact truth: RGB-D or stereo camera (synthetic:room), LiDAR with "
+        "cameras (synthetic:hall, synthetic:street)"
     )
 
     def can_open(self, location: str) -> bool:
@@ -46,6 +48,7 @@ class SyntheticDriver(Driver):
         speed: float = 1.0,
         bursts: bool = False,
         imu: bool = False,
+        cameras: int = 1,
         shutter: Shutter = "rolling",
         rings: int = 64,
         columns: int = 1024,
@@ -59,10 +62,10 @@ class SyntheticDriver(Driver):
         frames : int or None
             Of the room 600 by default, 30 a second, which make about 8 m; else 200 scans, 10 a
             second: of the street, 210 at most.
-        noise : {"none", "kinect", "d435", "lidar"}
-            Of the room, kind of depth camera; ``none`` is exact. Of hall and street ``lidar`` for
-            scans that err; in the hall, ``kinect`` and ``d435`` put such a depth camera beside a
-            LiDAR that errs.
+        noise : {"none", "kinect", "d435", "lidar", "camera"}
+            Of the room, kind of depth camera; ``none`` is exact; ``camera`` of stereo cameras,
+            whose pictures then have noise. Of hall and street ``lidar`` for scans that err; in the
+            hall, ``kinect`` and ``d435`` put such a depth camera beside a LiDAR that errs.
         seed : int
             Of scene, motion of a hand and noise, not negative.
         scale : float
@@ -76,6 +79,9 @@ class SyntheticDriver(Driver):
         imu : bool
             Room only: with a gyroscope and an accelerometer, 200 Hz; they err like a D435i's
             unless ``noise`` is ``none``.
+        cameras : int
+            Room only: 2 for a stereo pair, 3 for a third camera below it, neither rectified, in
+            place of the depth camera.
         shutter : {"rolling", "global"}
             LiDAR only: whether each column is measured from where the sensor then is.
         rings, columns : int
@@ -88,13 +94,19 @@ class SyntheticDriver(Driver):
             If there is no such scene or an option is out of range or of another scene.
         """
         scene = _scene(location)
-        count, kind = _frames(location, scene, frames), _noise(location, scene, noise)
+        count = _frames(location, scene, frames)
         _check(location, seed, scale, speed)
         if scene == "room":
             _refuse(location, shutter=shutter, rings=rings, columns=columns)
-            options = RoomOptions(count, kind or "none", seed, scale, speed, bursts)
-            return open_room(options, imu=imu)
-        _refuse(location, speed=speed, bursts=bursts, imu=imu)
+            room = RoomOptions(
+                count, _room_noise(location, noise, cameras), seed, scale, speed, bursts
+            )
+            if cameras == 1:
+                return open_room(room, imu=imu)
+            _refuse(location, imu=imu)
+            return StereoSource(room, cameras, noisy=noise == "camera")
+        kind = _noise(location, scene, noise)
+        _refuse(location, speed=speed, bursts=bursts, imu=imu, cameras=cameras)
         _check_scan(location, rings, columns)
         return ScanSource(
             ScanOptions(scene, count, noise == "none", kind, seed, scale, shutter, rings, columns)
@@ -110,18 +122,24 @@ class SyntheticDriver(Driver):
         scale: float = 1.0,
         speed: float = 1.0,
         bursts: bool = False,
+        cameras: int = 1,
     ) -> Truth:
         """Return exact poses and depth; of the room, the surface that the camera saw, too.
 
         Takes the options of :meth:`open`; the mesh is cut to edges of 3 cm or less.
         """
         scene = _scene(location)
-        count, kind = _frames(location, scene, frames), _noise(location, scene, noise)
+        count = _frames(location, scene, frames)
         _check(location, seed, scale, speed)
         if scene == "room":
-            room = RoomOptions(count, kind or "none", seed, scale, speed, bursts)
+            room = RoomOptions(
+                count, _room_noise(location, noise, cameras), seed, scale, speed, bursts
+            )
+            if cameras > 1:
+                return _guarded(location, stereo_truth(room, cameras), STEREO_NAMES[:cameras])
             return _guarded(location, room_truth(room), ("depth", "color"))
-        _refuse(location, speed=speed, bursts=bursts)
+        kind = _noise(location, scene, noise)
+        _refuse(location, speed=speed, bursts=bursts, cameras=cameras)
         scans = ScanOptions(scene, count, noise == "none", kind, seed, scale)
         cameras = ("depth", "color") if scene == "hall" else ("color",)
         return _guarded(location, scan_truth(scans), cameras)
@@ -153,6 +171,20 @@ def _noise(location: str, scene: str, noise: str) -> Noise | None:
         msg = f"{location}: noise {noise!r}; expected one of {known}"
         raise SourceError(msg)
     return _NOISES[scene][noise]
+
+
+def _room_noise(location: str, noise: str, cameras: int) -> Noise:
+    """Return the noise of the room's depth camera, none where stereo cameras stand for it."""
+    _within(location, "cameras", cameras, (1, 3))
+    if cameras == 1:
+        return _noise(location, "room", noise) or "none"
+    if noise not in _STEREO_NOISES:
+        msg = (
+            f"{location}: noise {noise!r}; expected one of {', '.join(_STEREO_NOISES)} of "
+            f"{cameras} cameras"
+        )
+        raise SourceError(msg)
+    return "none"
 
 
 def _check(location: str, seed: int, scale: float, speed: float) -> None:

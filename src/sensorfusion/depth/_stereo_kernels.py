@@ -204,57 +204,51 @@ def bring_back(
 def fuse(
     metres: Array,
     sigma_m: Array,
+    alone_per_m: Array,
     settings: Array,
     fused: Array,
     fused_sigma: Array,
-    contradicted: Array,
 ) -> None:
     """Average the depths of a pixel that agree, in inverse depth.
 
-    ``metres``, ``sigma_m`` float32 (N, H, W), 0 for none; ``settings`` float32 (3): standard
-    deviations within which two agree, how much more certain one must be that others contradict,
-    and the share of each variance that all views have in common; ``fused``, ``fused_sigma`` float32
-    (H, W), zeros before; ``contradicted`` bool (H, W) where views disagree and none wins.
+    ``metres``, ``sigma_m`` float32 (N, H, W), 0 for none; ``alone_per_m`` float32 (N): largest
+    standard deviation of inverse depth, 1/m, with which a view that is alone is believed;
+    ``settings`` float32 (2): standard deviations within which two agree, and the share of each
+    variance that all views have in common; ``fused``, ``fused_sigma`` float32 (H, W), zeros before.
     """
     views, height, width = metres.shape
-    within, surer, shared = settings[0], settings[1], settings[2]
+    within, shared = settings[0] * settings[0], settings[1]
     inverse, variance = np.empty(views, F32), np.empty(views, F32)
     for v in range(height):
         for u in range(width):
-            count = 0
+            count, believed = 0, False
             for k in range(views):
                 z = metres[k, v, u]
                 if z > 0:
                     inverse[count] = F32(1) / z
                     deviation = sigma_m[k, v, u] / (z * z)
                     variance[count] = deviation * deviation
+                    believed = deviation <= alone_per_m[k]
                     count += 1
-            best, most, best_weight = -1, 0, F32(0)
+            best, most, best_weight = 0, 0, F32(0)
             for i in range(count):
                 agree, weight = 0, F32(0)
                 for k in range(count):
                     off = inverse[i] - inverse[k]
-                    if off * off <= within * within * (variance[i] + variance[k]):
+                    if off * off <= within * (variance[i] + variance[k]):
                         agree += 1
                         weight += F32(1) / variance[k]
                 if agree > most or (agree == most and weight > best_weight):
                     best, most, best_weight = i, agree, weight
-            if count == 0:
+            if most == 0 or (most == 1 and (count > 1 or not believed)):
                 continue
-            weights, total, sure = F32(0), F32(0), True
+            total = F32(0)
             for k in range(count):
                 off = inverse[best] - inverse[k]
-                if off * off <= within * within * (variance[best] + variance[k]):
-                    w = F32(1) / variance[k]
-                    weights += w
-                    total += w * inverse[k]
-                elif most == 1 and variance[k] < surer * surer * variance[best]:
-                    sure = False
-            if not sure:
-                contradicted[v, u] = True
-                continue
-            z = weights / total
+                if off * off <= within * (variance[best] + variance[k]):
+                    total += inverse[k] / variance[k]
+            z = best_weight / total
             fused[v, u] = z
             # Of the common share, nothing is averaged away.
-            alone = (F32(1) - shared) / weights + shared * F32(most) / weights
-            fused_sigma[v, u] = np.sqrt(alone) * z * z
+            left_over = (F32(1) - shared + shared * F32(most)) / best_weight
+            fused_sigma[v, u] = np.sqrt(left_over) * z * z

@@ -251,4 +251,4 @@ def _sigma(told: NDArray[np.float32]) -> NDArray[np.float32]:
         + by_gap * np.sqrt(1 - share)
         + rough * (by_rough + by_square * rough)
     )
-    return np.hypot(np.exp(logarithm), _BESIDE_PX).astype(np.float32)
+    return np.asarray(np.hypot(np.exp(logarithm), _BESIDE_PX), np.float32)

@@ -201,7 +201,8 @@ def _eye(
     there = np.concatenate([rays, np.ones((*shape, 1))], axis=2) @ R
     pixels = camera.project(there)
     with np.errstate(invalid="ignore"):
-        seen = ((pixels >= -0.5) & (pixels <= (camera.width - 0.5, camera.height - 0.5))).all(2)
+        inside = (pixels >= -0.5) & (pixels <= (camera.width - 0.5, camera.height - 0.5))
+    seen = inside[..., 0] & inside[..., 1]
     if shape == (camera.height, camera.width):
         moved_px = np.abs(pixels - np.stack([u, v], axis=2))
         if not np.isnan(moved_px).any() and moved_px.max() < _SAME_PX:

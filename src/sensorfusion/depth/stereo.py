@@ -62,14 +62,15 @@ def stereo_depth(pair: StereoPair, rig: Rig, settings: StereoSettings) -> DepthM
     """
     matcher = _matcher(settings)
     camera = _camera(rig, pair.left)
-    views = []
+    views, focal_baselines_px_m = [], []
     for image in pair.images[1:]:
         rectified = _rectified(rig, pair.left, image)
         pictures = rectified.reference.look(pair.left.pixels), rectified.other.look(image.pixels)
         search = _search(pictures, rectified, settings.nearest_m)
         disparity = find_disparity(pictures, search, matcher)
         views.append(_depth(disparity, rectified, camera, pair.left.timestamp_ns))
-    return views[0] if len(views) == 1 else fuse_views(views)
+        focal_baselines_px_m.append(rectified.focal_px * rectified.baseline_m)
+    return views[0] if len(views) == 1 else fuse_views(views, focal_baselines_px_m)
 
 
 def glimpse_depth(pair: StereoPair, rig: Rig) -> DepthMap:
@@ -160,8 +161,8 @@ def _depth(
     along_m = unit_m_px / np.maximum(above_px, np.float32(_LEAST_PX))
     metres = np.where(matched, along_m * rectified.z_per_depth, 0).astype(np.float32)
     sigma_m = along_m * along_m / unit_m_px * found[..., 1] * rectified.z_per_depth
-    sigma_m = np.where(matched, sigma_m, 0).astype(np.float32)
-    return DepthMap(metres, camera, timestamp_ns, sigma_m, own_origin)
+    kept_m = np.where(matched, sigma_m, 0).astype(np.float32)
+    return DepthMap(metres, camera, timestamp_ns, kept_m, own_origin)
 
 
 def _unseen_by_other(values: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -130,15 +130,22 @@ class RgbdSensor:
 
     def color(self, T_world_depth: RigidTransform) -> NDArray[np.uint8]:
         """Return the picture of the colour camera, uint8 (H, W, 3) red, green, blue."""
-        from sensorfusion.simulate._kernels import shade  # noqa: PLC0415
-
         camera = self.rig.cameras["color"]
-        hits = self._eye.hits(camera, T_world_depth @ self._T_depth_color)
-        owners = np.append(self.scene.solid_of_triangle, np.int32(-1))[hits.triangles]
-        # A pixel covers this much of a surface at 1 m, which sets the finest texture it can show.
-        pixel_rad = float(np.sqrt(2.0) / camera.fx)
-        colors = shade(hits.rays, hits.z_m, hits.normals, owners, self.scene.solids, pixel_rad)
-        return np.asarray(colors).reshape(camera.height, camera.width, 3)
+        return picture(self._eye, self.scene, camera, T_world_depth @ self._T_depth_color)
+
+
+def picture(
+    eye: Eye, scene: Scene, camera: Camera, T_world_camera: RigidTransform
+) -> NDArray[np.uint8]:
+    """Return what a camera sees of the scene that an eye looks at, uint8 (H, W, 3) RGB."""
+    from sensorfusion.simulate._kernels import shade  # noqa: PLC0415
+
+    hits = eye.hits(camera, T_world_camera)
+    owners = np.append(scene.solid_of_triangle, np.int32(-1))[hits.triangles]
+    # A pixel covers this much of a surface at 1 m, which sets the finest texture it can show.
+    pixel_rad = float(np.sqrt(2.0) / camera.fx)
+    colors = shade(hits.rays, hits.z_m, hits.normals, owners, scene.solids, pixel_rad)
+    return np.asarray(colors).reshape(camera.height, camera.width, 3)
 
 
 def d435_rig(scale: float = 1.0) -> Rig:
