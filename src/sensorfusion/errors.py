@@ -88,7 +88,19 @@ class ModelError(SensorFusionError):
 
 
 class AnchorError(SensorFusionError):
-    """Relative depth cannot become metres: too little of the picture is known in metres."""
+    """Relative depth cannot become metres: too little of the picture is known in metres.
+
+    Parameters
+    ----------
+    reason : str
+        Why, without figures, so that frames can be counted by it.
+    found : str
+        The figures.
+    """
+
+    def __init__(self, reason: str, found: str) -> None:
+        self.reason = f"no anchor: {reason}"
+        super().__init__(f"{self.reason} ({found})")
 
 
 class ConfigError(SensorFusionError):

@@ -22,6 +22,7 @@ _MAD_TO_SIGMA = 1.4826
 _SURE = 3.0
 _LARGEST_RESIDUAL = 0.7
 _SMALLEST_SHARE = 0.4
+_FEW = "too few pixels are known in metres"
 _LEAST_SHARE = 0.2
 # Exact anchors of an exact model must not divide by nothing.
 _SMALLEST_SIGMA = 1e-6
@@ -97,8 +98,7 @@ def fit_to_anchors(
     usable = np.isfinite(values) & ((values > 0) if kind == "inverse" else np.isfinite(values))
     found = int(usable.sum())
     if found < FEWEST_ANCHORS:
-        msg = f"{found} pixels are known in metres; expected at least {FEWEST_ANCHORS}"
-        raise AnchorError(msg)
+        raise AnchorError(_FEW, f"{found} of at least {FEWEST_ANCHORS}")
     v, z = values[usable], metres[usable]
     own = (sigma_m[usable] / z) ** 2
     start = _pairwise(v, z, kind) if kind.startswith("affine") else (_median_scale(v, z, kind), 0.0)
@@ -109,11 +109,9 @@ def fit_to_anchors(
     agrees[usable] = weight > 0
     fit = Fit(kind, scale, shift, found, int(agrees.sum()), sigma)
     if sigma > _LARGEST_RESIDUAL or fit.inliers < _SMALLEST_SHARE * found:
-        msg = (
-            f"only {fit.inliers} of {found} anchors agree with the model, within "
-            f"{100 * sigma:.0f} % of depth; is its output of another kind than {kind}?"
-        )
-        raise AnchorError(msg)
+        agree = f"{fit.inliers} of {found} agree, to {100 * sigma:.0f} % of depth"
+        reason = f"what is known in metres contradicts {_asked(kind)}"
+        raise AnchorError(reason, agree)
     return fit, agrees
 
 
@@ -139,7 +137,7 @@ def _pairwise(v: Floats, z: Floats, kind: RelativeKind) -> tuple[float, float]:
     shifts = target[first] - scales * v[first]
     rising = np.isfinite(scales) & (scales > 0)
     if not rising.any():
-        raise AnchorError(_alike(kind))
+        raise _alike(v, z, kind)
     scales, shifts = scales[rising], shifts[rising]
     some = slice(None, None, max(1, len(v) // _JUDGES))
     lines = scales[:, None] * v[some] + shifts[:, None]
@@ -187,7 +185,7 @@ def _line(v: Floats, z: Floats, weight: Floats, kind: RelativeKind) -> tuple[flo
     columns, target = _columns(v, z, kind)
     normal = columns.T @ (columns * weight[:, None])
     if np.linalg.cond(normal) > 1e14:
-        raise AnchorError(_alike(kind))
+        raise _alike(v, z, kind)
     scale, shift = np.linalg.solve(normal, columns.T @ (weight * target))
     # Around the middle of the values the two unknowns are nearly independent.
     return float(scale), float(shift - scale * np.median(v))
@@ -203,20 +201,20 @@ def _check_slope(
 ) -> None:
     """Refuse a scale that is not above 0 by more than it is uncertain."""
     if scale <= 0:
-        msg = (
-            f"the model's values fall where those of an {kind} model rise; is its output of "
-            "another kind?"
-        )
-        raise AnchorError(msg)
+        reason = f"values fall where those of {_asked(kind)} rise"
+        raise AnchorError(reason, f"scale {scale:.3g}")
     columns, _ = _columns(v, z, kind)
     # The weights hold the inverse variances, but for how well the model itself fits.
     normal = columns.T @ (columns * weight[:, None])
     if np.linalg.cond(normal) > 1e14 or scale < _SURE * np.sqrt(np.linalg.inv(normal)[0, 0]):
-        raise AnchorError(_alike(kind))
+        raise _alike(v, z, kind)
 
 
-def _alike(kind: RelativeKind) -> str:
-    return (
-        f"the anchors are too alike to tell the scale of an {kind} model from its shift; some "
-        "must be nearer or farther than the others"
-    )
+def _alike(v: Floats, z: Floats, kind: RelativeKind) -> AnchorError:
+    reason = f"what is known in metres is too alike to tell a scale of {_asked(kind)} from a shift"
+    spans = (f"{low:.4g} to {high:.4g}" for low, high in ((min(z), max(z)), (min(v), max(v))))
+    return AnchorError(reason, " m are values of ".join(spans))
+
+
+def _asked(kind: RelativeKind) -> str:
+    return f"a model of kind {kind}"

@@ -127,7 +127,7 @@ def _left_out(
     field, nugget = model
     covariance = field**2 * _alike(scaled, scaled)
     covariance[np.diag_indices_from(covariance)] += nugget**2 + sigmas**2
-    inverse = np.linalg.inv(covariance)
+    inverse: Floats = np.linalg.inv(covariance).astype(np.float64, copy=False)
     own = np.diag(inverse)
     return inverse @ values / own, 1.0 / np.sqrt(own), inverse
 
