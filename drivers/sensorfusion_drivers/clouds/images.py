@@ -10,8 +10,8 @@ import numpy as np
 from sensorfusion.errors import CalibrationError, SourceError
 from sensorfusion.rig import Rig
 from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
-from sensorfusion_drivers.clouds.instants import instants_in_names, natural_order
 from sensorfusion_drivers.clouds.listing import Listing, without_ending
+from sensorfusion_drivers.names import instants_in_names, natural_order
 
 _PICTURE = re.compile(r".*\.(?:png|jpg|jpeg)", re.IGNORECASE)
 _LONGEST_NS = 100_000_000

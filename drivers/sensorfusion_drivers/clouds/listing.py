@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from sensorfusion.errors import SourceError, UnsupportedRecordingError
-from sensorfusion_drivers.clouds.instants import Instants, find_instants, natural_order
+from sensorfusion_drivers.clouds.instants import Instants, find_instants
 from sensorfusion_drivers.clouds.readers import KINDS, Kind, kind_of
+from sensorfusion_drivers.names import natural_order
 
 # What stands beside clouds in recordings of other kinds, which have drivers of their own.
 _FOREIGN_FOLDERS = frozenset({"depth", "rgb", "color", "image", "velodyne"})

@@ -141,8 +141,8 @@ class SyntheticDriver(Driver):
         kind = _noise(location, scene, noise)
         _refuse(location, speed=speed, bursts=bursts, cameras=cameras)
         scans = ScanOptions(scene, count, noise == "none", kind, seed, scale)
-        cameras = ("depth", "color") if scene == "hall" else ("color",)
-        return _guarded(location, scan_truth(scans), cameras)
+        pictured = ("depth", "color") if scene == "hall" else ("color",)
+        return _guarded(location, scan_truth(scans), pictured)
 
 
 def _scene(location: str) -> str:

@@ -13,6 +13,7 @@ from sensorfusion.cli.output import only_our_output, write_json, write_line
 from sensorfusion.cli.overview import FRAMES_LOOKED_AT, spread_indices
 from sensorfusion.depth.plausible import doubts
 from sensorfusion.depth.scale import check_scale, to_metres
+from sensorfusion.depth.stereo import glimpse_depth
 from sensorfusion.depth_map import DepthMap, RawDepth
 from sensorfusion.errors import SourceError
 from sensorfusion.frame import Frame, Measurement
@@ -20,6 +21,7 @@ from sensorfusion.image import Image
 from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.relative_depth import RelativeDepth
+from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, LiveFrameSource, SeekableFrameSource
 from sensorfusion.sources.registry import find_driver
 from sensorfusion.stereo_pair import StereoPair
@@ -67,6 +69,7 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
         msg = f"{location}: it holds no frame; nothing can be said about its depth"
         raise SourceError(msg)
     seen = {name for frame in frames for name in _sensors(frame)}
+    measured = [each for frame in frames for each in _measured(frame, source.rig)]
 
     def counted(name: str) -> int:
         beside = source.losses.unpaired.get(name, 0) + source.beside_frames.get(name, 0)
@@ -93,12 +96,12 @@ def _describe(source: FrameSource, location: str) -> dict[str, Any]:
             {"name": name, "kind": "imu", **dict.fromkeys(_LENS), "count": count}
             for name, count in _inertial(source).items()
         ],
-        "depth_m": _depth(frames),
+        "depth_m": _depth(measured),
         "poses": len(source.trajectory) if source.trajectory is not None else 0,
         "unpaired": dict(source.losses.unpaired),
         "dropped": dict(source.losses.dropped),
         "metadata": dict(source.metadata),
-        "notes": [*source.notes, *_doubts(frames)],
+        "notes": [*source.notes, *_doubts(measured)],
     }
 
 
@@ -135,10 +138,10 @@ def _sensors(frame: Frame) -> tuple[str, ...]:
 
 
 def _pair(frame: Frame) -> tuple[str, ...]:
-    """Return the names of the left and the right camera; none if it is no stereo pair."""
+    """Return the names of the cameras of a stereo pair; none if it is no pair."""
     if not isinstance(frame.measurement, StereoPair):
         return ()
-    return frame.measurement.left.camera_name, frame.measurement.right.camera_name
+    return tuple(image.camera_name for image in frame.measurement.images)
 
 
 def _kind(camera: str, frames: list[Frame]) -> str:
@@ -177,19 +180,19 @@ def _camera(camera: Camera) -> dict[str, Any]:
     }
 
 
-def _measured(frame: Frame) -> tuple[Measurement, ...]:
-    """Return what says how far the scene is: of a stereo pair, the depth that lies beside it."""
-    return tuple(frame.depths.values()) if _pair(frame) else (frame.measurement,)
+def _measured(frame: Frame, rig: Rig) -> tuple[Measurement, ...]:
+    """Return what says how far the scene is: of a stereo pair, depth beside it, or coarse depth."""
+    if isinstance(frame.measurement, StereoPair):
+        return tuple(frame.depths.values()) or (glimpse_depth(frame.measurement, rig),)
+    return (frame.measurement,)
 
 
-def _doubts(frames: list[Frame]) -> tuple[str, ...]:
+def _doubts(measured: list[Measurement]) -> tuple[str, ...]:
     """Say what is doubtful about the depth of cameras; a LiDAR's bytes are its driver's matter."""
-    measured = [each for frame in frames for each in _measured(frame)]
     return doubts([each for each in measured if isinstance(each, (RawDepth, DepthMap))])
 
 
-def _depth(frames: list[Frame]) -> dict[str, float | None]:
-    measurements = [each for frame in frames for each in _measured(frame)]
+def _depth(measurements: list[Measurement]) -> dict[str, float | None]:
     check_scale(measurements)
     samples, pixels = [np.empty(0, np.float32)], 0
     for measurement in measurements:

@@ -31,7 +31,7 @@ def check(there: Array, back: Array, tolerance: float, origin: Array) -> None:
     the other picture shows something nearer there or does not reach so far; MISMATCHED.
     """
     height, width = there.shape
-    tolerance = F32(tolerance)
+    within = F32(tolerance)
     for v in range(height):
         for u in range(width):
             d = there[v, u]
@@ -41,7 +41,7 @@ def check(there: Array, back: Array, tolerance: float, origin: Array) -> None:
             origin[v, u] = MATCHED
             if place < 0 or place >= width:
                 origin[v, u] = OCCLUDED
-            elif not abs(back[v, place] - d) <= tolerance:
+            elif not abs(back[v, place] - d) <= within:
                 origin[v, u] = OCCLUDED if back[v, place] > d else MISMATCHED
             if origin[v, u] != MATCHED:
                 there[v, u] = np.nan

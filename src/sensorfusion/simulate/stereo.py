@@ -53,7 +53,7 @@ class StereoSensor:
         exact = seen.astype(np.float32)
         deviation = np.sqrt(np.float32(_DARK**2) + np.float32(_LIGHT**2) * exact)
         noisy = exact + deviation * rng.standard_normal(exact.shape, dtype=np.float32)
-        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(noisy), 0, 255), np.uint8)
 
 
 def stereo_rig(cameras: int, scale: float = 1.0) -> Rig:
