@@ -10,6 +10,8 @@ _LARGEST_SOUGHT_PX = 1600
 # A window that reaches a neighbouring corner is drawn towards it.
 _WINDOW_SHARE = 0.25
 _WINDOW_PX = (2, 15)
+# A board may end in the middle of a square: beyond the outer squares, but not far.
+_BEYOND, _SHARE = 1.2, 0.4
 
 
 def find_chessboard(board: Chessboard, grey: NDArray[np.uint8]) -> NDArray[np.float64] | str:
@@ -43,11 +45,13 @@ def find_chessboard(board: Chessboard, grey: NDArray[np.uint8]) -> NDArray[np.fl
     found, corners = cv2.findChessboardCorners(small, board.corners, flags=flags)
     if found:
         grid = np.asarray(corners, np.float64).reshape(board.rows, board.columns, 2)
+        if _goes_on(grid, small):
+            return _nothing(board, small, f"shows more inner corners than {_size(board)}")
     else:
-        # Not to be satisfied with a part of a larger board, which would be told its place wrongly.
+        # Not to be satisfied with a part of a larger board, whose place would differ by picture.
         larger = _largest_grid(small, board.corners)
         if larger is None:
-            return _nothing(board, small)
+            return _nothing(board, small, "no chessboard was found")
         if sorted(larger.shape[:2]) != sorted(board.corners):
             return _other_size(board, larger)
         grid = larger if larger.shape[1] == board.columns else larger.transpose(1, 0, 2)
@@ -98,17 +102,50 @@ def _largest_grid(grey: NDArray[np.uint8], at_least: tuple[int, int]) -> NDArray
     return np.asarray(corners, np.float64).reshape(*meta.shape, 2)
 
 
-def _nothing(board: Chessboard, grey: NDArray[np.uint8]) -> str:
+def _nothing(board: Chessboard, grey: NDArray[np.uint8], otherwise: str) -> str:
     grid = _largest_grid(grey, (3, 3))
-    return "no chessboard was found" if grid is None else _other_size(board, grid)
+    if grid is None or sorted(grid.shape[:2]) == sorted(board.corners):
+        return otherwise
+    if 2 * grid.shape[0] * grid.shape[1] < board.columns * board.rows:
+        # A few corners of anything are no board.
+        return otherwise
+    return _other_size(board, grid)
 
 
 def _other_size(board: Chessboard, grid: NDArray[np.float64]) -> str:
     shown = sorted(grid.shape[:2], reverse=True)
-    told = f"shows {shown[0]}x{shown[1]} inner corners, not {board.columns}x{board.rows}"
+    told = f"shows {shown[0]}x{shown[1]} inner corners, not {_size(board)}"
     if sorted(board.corners, reverse=True) == [shown[0] + 1, shown[1] + 1]:
         told += " (inner corners are one fewer than squares)"
     return told
+
+
+def _size(board: Chessboard) -> str:
+    return f"{board.columns}x{board.rows}"
+
+
+def _goes_on(grid: NDArray[np.float64], grey: NDArray[np.uint8]) -> bool:
+    """Say whether squares alternate just beyond the outer ones, where such a board ends."""
+    import cv2
+
+    rows, columns = grid.shape[:2]
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    corners = np.stack([x, y], axis=-1).reshape(-1, 1, 2).astype(np.float64)
+    plane, _ = cv2.findHomography(corners, grid.reshape(-1, 1, 2))
+    along_x, along_y = np.arange(columns - 1) + 0.5, np.arange(rows - 1) + 0.5
+    sides = [(along_x, at + 0 * along_x) for at in (-_BEYOND, rows - 1 + _BEYOND)]
+    sides += [(at + 0 * along_y, along_y) for at in (-_BEYOND, columns - 1 + _BEYOND)]
+    contrast = abs(_darkness(grid, grey))
+    for side in sides:
+        there = np.stack(side, axis=-1)[:, None]
+        places = cv2.perspectiveTransform(there, plane)[:, 0].astype(np.float64)
+        if not ((places >= 0) & (places < grey.shape[::-1])).all():
+            continue
+        steps = np.diff(_levels(places, grey))
+        steps[::2] *= -1
+        if abs(steps.sum()) == np.abs(steps).sum() and np.abs(steps).min() > _SHARE * contrast:
+            return True
+    return False
 
 
 def _refined(grey: NDArray[np.uint8], grid: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,8 +180,12 @@ def _to_the_right(grid: NDArray[np.float64]) -> float:
 def _darkness(grid: NDArray[np.float64], grey: NDArray[np.uint8]) -> float:
     """Return by how much squares like the first one are darker than their neighbours."""
     centres = 0.25 * (grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:])
-    u, v = np.rint(centres).astype(np.int64).transpose(2, 0, 1)
-    height, width = grey.shape
-    levels = grey[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)].astype(np.float64)
+    levels = _levels(centres, grey)
     first = np.add.outer(np.arange(levels.shape[0]), np.arange(levels.shape[1])) % 2 == 0
     return float(levels[~first].mean() - levels[first].mean())
+
+
+def _levels(places: NDArray[np.float64], grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    u, v = np.moveaxis(np.rint(places).astype(np.int64), -1, 0)
+    height, width = grey.shape
+    return np.asarray(grey[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)], np.float64)

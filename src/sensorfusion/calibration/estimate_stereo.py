@@ -20,12 +20,12 @@ from sensorfusion.calibration.estimate_camera import (
     sigma_of_lens,
 )
 from sensorfusion.calibration.simplest_lens import adjust_simplest
+from sensorfusion.calibration.well_posed import FEWEST_PICTURES
 from sensorfusion.distortion import DistortionModel
 from sensorfusion.errors import CalibrationError
 from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform
 
-_FEWEST_PAIRS = 3
 # Where the left picture puts the board is less certain than both together.
 _PREDICTED_RATIO, _PREDICTED_PX = 5.0, 2.0
 _NOWHERE_PX = 1e3
@@ -93,10 +93,8 @@ def estimate_stereo(
         If the pairs do not determine both cameras and their places, or the left camera sits to the
         right of the right one.
     """
-    if len(pairs) < _FEWEST_PAIRS:
-        msg = (
-            f"{len(pairs)} pairs show the board in both pictures; expected {_FEWEST_PAIRS} or more"
-        )
+    if len(pairs) < FEWEST_PICTURES:
+        msg = f"{len(pairs)} pairs show the board in both pictures; expected {FEWEST_PICTURES}"
         raise CalibrationError(msg)
     left, right = (
         _alone([pair[side] for pair in pairs], size_px, name, model)
@@ -259,7 +257,7 @@ def _estimate(
 
 
 def _check_majority(used: NDArray[np.bool_]) -> None:
-    if used.sum() < _FEWEST_PAIRS or 2 * used.sum() <= len(used):
+    if used.sum() < FEWEST_PICTURES or 2 * used.sum() <= len(used):
         msg = (
             f"the pairs contradict each other: {int(used.sum())} of {len(used)} fit one place of "
             "the right camera; were both pictures of each pair taken at one instant, with the "

@@ -29,13 +29,23 @@ class Survey:
     views: Mapping[Path, BoardView]
     refused: Mapping[Path, str]
 
-    def check_any(self, board: Board) -> None:
-        """Refuse a survey in which no board was found; ``CalibrationError`` says why."""
-        if self.views:
+    def check_enough(self, board: Board, at_least: int) -> None:
+        """Refuse a survey in which too few pictures show the board; the error says why.
+
+        Raises
+        ------
+        CalibrationError
+            If fewer than ``at_least`` do.
+        """
+        if len(self.views) >= at_least:
             return
         reasons = Counter(self.refused.values()).most_common(3)
-        told = "; ".join(f"{count} {reason}" for reason, count in reasons)
-        msg = f"none of {len(self.refused)} pictures shows the {board}: {told}"
+        told = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
+        count = len(self.views) + len(self.refused)
+        msg = (
+            f"{len(self.views)} of {count} pictures show the {board}, and {at_least} are needed, "
+            "better 10 to 20" + (f"; the others: {told}" if told else "")
+        )
         raise CalibrationError(msg)
 
 

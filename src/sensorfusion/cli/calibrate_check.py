@@ -140,7 +140,9 @@ class _Check:
         if self.rows:
             return
         reasons = Counter(self.without.values()).most_common(3)
-        told = "; ".join(f"{count} {reason}" for reason, count in reasons) or "there are none"
+        told = (
+            "; ".join(f"{reason} ({count} times)" for reason, count in reasons) or "there are none"
+        )
         msg = f"{source}: no frame shows the {self.board} with depth on it: {told}"
         raise EvaluationError(msg)
 
@@ -168,7 +170,7 @@ class _Check:
                 f"{plane.rms_px:11.2f} {depth.pixels:8d}{told}"
             )
         for reason, count in Counter(self.without.values()).most_common():
-            write_line(f"  not compared: {count} {reason}")
+            write_line(f"  not compared: {reason} ({count} times)")
         for fault in self.faults:
             write_line(f"  {fault}")
 

@@ -14,6 +14,7 @@ from sensorfusion.calibration.estimate_camera import CameraEstimate, estimate_ca
 from sensorfusion.calibration.estimate_stereo import StereoEstimate, estimate_stereo
 from sensorfusion.calibration.rig_file import write_rig
 from sensorfusion.calibration.survey import Survey, check_one_size, survey
+from sensorfusion.calibration.well_posed import FEWEST_PICTURES
 from sensorfusion.cli.boards import BoardOptions
 from sensorfusion.cli.calibrate_report import (
     camera_json,
@@ -75,7 +76,7 @@ def camera(
         raise UsageError(msg)
     files, others = find_pictures(pictures)
     seen = survey(files, board)
-    seen.check_any(board)
+    seen.check_enough(board, FEWEST_PICTURES)
     found = estimate_camera(list(seen.views.values()), seen.size_px, name, results.model)
     write_rig(Rig({name: found.camera}), results.out)
     shown = _shown(seen, found)
@@ -130,7 +131,7 @@ def stereo(
     pairs = pair_pictures(ones, twos)
     sides = [survey([pair[side] for pair in pairs], board) for side in (0, 1)]
     for seen in sides:
-        seen.check_any(board)
+        seen.check_enough(board, FEWEST_PICTURES)
     if sides[0].size_px != sides[1].size_px:
         check_one_size({seen.size_px: list(seen.views) for seen in sides})
     both = [pair for pair in pairs if pair[0] in sides[0].views and pair[1] in sides[1].views]
