@@ -93,6 +93,7 @@ COMPARISONS = (
     "ros",
     "recording",
     "realsense_reading",
+    "train_monocular",
 )
 
 
