@@ -2,25 +2,26 @@
 
 import math
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from cyclopts import Parameter
 
-from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.depth_summary import Said
+from sensorfusion.cli.model import ModelSourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.overview import spread_indices
 from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.usage import UsageError
-from sensorfusion.config import DepthSettings
+from sensorfusion.config import DepthSettings, ModelSettings
 from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
-from sensorfusion.errors import ConfigError
+from sensorfusion.depth.predicted import is_picture
+from sensorfusion.errors import ConfigError, UnsupportedRecordingError
 from sensorfusion.export.depth_maps import DepthMapWriter
 from sensorfusion.formats.whole_file import make_folder
+from sensorfusion.image import Image
 from sensorfusion.pipeline import depth_maps
-from sensorfusion.point_cloud import PointCloud
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.view.colormap import colorize, common_range, with_legend
 from sensorfusion.view.overlay import overlay
@@ -94,14 +95,17 @@ class Kept:
     far_m: float | None = None
     flying_pixel_filter: bool = True
 
-    def settings(self, source: FrameSource) -> DepthSettings:
+    def settings(self, source: FrameSource, model: ModelSettings | None = None) -> DepthSettings:
         """Return these as settings of the depth stage; ``UsageError`` if one is out of range."""
         far_m = self.far_m
         if far_m is None and not source.rig.lidars:
             far_m = _FAR_M
         try:
             return DepthSettings(
-                near_m=self.near_m, far_m=far_m, flying_pixel_filter=self.flying_pixel_filter
+                near_m=self.near_m,
+                far_m=far_m,
+                flying_pixel_filter=self.flying_pixel_filter,
+                model=model or ModelSettings(),
             )
         except ConfigError as error:
             raise UsageError(str(error)) from error
@@ -117,9 +121,10 @@ class Making:
     camera : str or None
         Give depth as this camera of the rig sees it; by default as it was measured, which for a
         LiDAR is its range image. Where that camera measures depth itself, both are merged.
-    completion : {"none", "smooth", "mesh", "guided"}
+    completion : {"none", "smooth", "mesh", "guided", "predicted"}
         How pixels without depth are filled: not at all; by smoothing between measurements; by the
-        surface between a LiDAR's beams; by smoothing that follows the edges of the picture.
+        surface between a LiDAR's beams; by smoothing that follows the edges of the picture; by what
+        a monocular model (-o model=FILE.onnx) says, held by what was measured.
     poses : str or None
         Compensate LiDAR scans for the LiDAR's motion in a TUM file (T_world_lidar); by default
         for the recording's own.
@@ -137,7 +142,7 @@ def depth(
     files: MapFiles,
     making: Making | None = None,
     kept: Kept | None = None,
-    opening: SourceOptions | None = None,
+    opening: ModelSourceOptions | None = None,
 ) -> None:
     """Write a recording's depth maps in metres, with previews that share one range of colours.
 
@@ -146,19 +151,21 @@ def depth(
     source
         A recording, a folder, or a name such as synthetic:room.
     """
-    opening, kept, making = opening or SourceOptions(), kept or Kept(), making or Making()
+    opening, kept, making = opening or ModelSourceOptions(), kept or Kept(), making or Making()
     if files.overlay and making.camera is None:
         msg = "--overlay draws points over the picture of a camera; name it with --camera"
         raise UsageError(msg)
+    model = opening.model()
     with only_our_output(), opening.open(source) as opened, Watch("depth", files.out) as watch:
         watch.closes(opened)
-        settings = kept.settings(opened)
+        _check_use(opened, model, making)
+        settings = kept.settings(opened, model)
         near_m, far_m = _range(opened, settings, making)
         maps = depth_maps(opened, settings, making.camera, making.completion, making.poses)
         # Not before frames were seen: a mistyped source or camera must leave nothing behind.
         make_folder(files.out)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
-        said = _Said()
+        said = Said()
         with files.writer(opened) as writer, closing(maps) as measured:
             for found in measured:
                 said.add(found)
@@ -167,7 +174,7 @@ def depth(
                     break
         losses, notes = opened.losses, opened.notes
     write_line(f"{said.maps} depth maps in {files.out}, {said.previews(near_m, far_m, settings)}")
-    for line in said.lines(making, files):
+    for line in said.lines(making.camera or "", making.completion, overlay=files.overlay):
         write_line(f"  {line}")
     for note in notes:
         write_line(f"  note: {note}")
@@ -180,57 +187,6 @@ def depth(
         raise KeyboardInterrupt
 
 
-@dataclass(slots=True)
-class _Said:
-    """What is told at the end."""
-
-    maps: int = 0
-    with_depth: int = 0
-    scans: int = 0
-    moved: int = 0
-    otherwise: int = 0
-    without_picture: int = 0
-    scales: list[float] = field(default_factory=list)
-
-    def add(self, found: CameraDepth) -> None:
-        self.maps += 1
-        self.with_depth += bool(found.depth.metres.any())
-        if isinstance(found.frame.measurement, PointCloud):
-            timed = found.frame.measurement.time_offset_ns is not None
-            self.scans += timed
-            self.moved += timed and found.moved
-        self.otherwise += found.completion == "smooth"
-        self.without_picture += found.depth.camera.name not in found.frame.images
-        if found.correction is not None and found.correction.pixels:
-            self.scales.append(found.correction.scale)
-
-    def previews(self, near_m: float, far_m: float, settings: DepthSettings) -> str:
-        if self.with_depth:
-            return f"previews from {near_m:g} m to {far_m:g} m"
-        kept = f"from {settings.near_m:g} m" + (
-            f" to {settings.far_m:g} m" if settings.far_m else ""
-        )
-        return f"all empty: no pixel has depth {kept}"
-
-    def lines(self, making: Making, files: MapFiles) -> list[str]:
-        lines = []
-        if files.overlay and self.without_picture:
-            lines.append(f"{self.without_picture} maps have no overlay: no picture of that camera")
-        if self.scans > self.moved:
-            lines.append(
-                f"{self.scans - self.moved} scans are not compensated for the sensor's motion: no "
-                "motion is known; give --poses"
-            )
-        if making.completion == "guided" and self.otherwise:
-            lines.append(f"{self.otherwise} maps are filled without a picture, as by smooth")
-        if self.scales:
-            lines.append(
-                f"depth of {making.camera} merged with the LiDAR, which says that it is to be "
-                f"scaled by {np.median(self.scales):.4f}"
-            )
-        return lines
-
-
 def _write(
     writer: DepthMapWriter, files: MapFiles, found: CameraDepth, limits_m: tuple[float, float]
 ) -> None:
@@ -239,6 +195,11 @@ def _write(
     filling: dict[str, object] = {"completion": found.completion, "motion_compensated": found.moved}
     if found.correction is not None:
         filling["merged"] = asdict(found.correction)
+    if found.predicted is not None:
+        fit = found.predicted.fit
+        filling["predicted"] = "the model's own metres" if fit is None else asdict(fit)
+    if found.refused:
+        filling["refused"] = found.refused
     writer.write(index, made, preview, found.points_in_image, filling)
     if found.T_camera_sensor is not None and made.camera.is_spherical:
         writer.place(found.T_camera_sensor)
@@ -256,5 +217,33 @@ def _range(source: FrameSource, settings: DepthSettings, making: Making) -> tupl
         # What can be read only once has no look ahead: the range that is kept.
         return settings.near_m, settings.far_m or _FAR_M
     into_camera = IntoCamera(source.rig, settings, making.camera)
-    frames = (source[index] for index in spread_indices(len(source)))
-    return common_range(into_camera(frame).measured for frame in frames)
+    looked_at = [into_camera(source[index]) for index in spread_indices(len(source))]
+    refused = {found.refused for found in looked_at}
+    if all(refused):
+        msg = f"none of {len(looked_at)} frames that were looked at has depth: {', '.join(refused)}"
+        raise UnsupportedRecordingError(msg)
+    # A picture alone was not measured: what is predicted of it is what there is.
+    maps = (
+        found.depth if found.completion == "predicted" else found.measured for found in looked_at
+    )
+    return common_range(maps)
+
+
+def _check_use(source: FrameSource, model: ModelSettings, making: Making) -> None:
+    """Refuse a model that is not asked to do anything, and to predict without one."""
+    if not isinstance(source, SeekableFrameSource) or not len(source):
+        return
+    frame = source[0]
+    if model.file is not None and making.completion != "predicted" and not is_picture(frame):
+        msg = (
+            "-o model: this source measures depth, and a model fills its holes only with "
+            "--completion predicted"
+        )
+        raise UsageError(msg)
+    needs_one = isinstance(frame.measurement, Image) or (
+        making.completion == "predicted" and not is_picture(frame)
+    )
+    if model.file is None and needs_one:
+        what = "a picture alone has no depth" if is_picture(frame) else "--completion predicted"
+        msg = f"{what}: a monocular model must say what it shows; give -o model=FILE.onnx"
+        raise UsageError(msg)

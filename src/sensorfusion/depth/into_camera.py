@@ -20,9 +20,11 @@ from sensorfusion.depth.guided import complete_guided
 from sensorfusion.depth.mesh_completion import complete_mesh, points_in_view
 from sensorfusion.depth.occlusion import remove_hidden
 from sensorfusion.depth.organise import organise
+from sensorfusion.depth.predicted import Predicted, depth_of_picture, fill_holes, is_picture
 from sensorfusion.depth.projection import project_cloud
+from sensorfusion.depth.uncertainty import with_uncertainty
 from sensorfusion.depth_map import DepthMap, Origin
-from sensorfusion.errors import CalibrationError, ConfigError
+from sensorfusion.errors import AnchorError, CalibrationError, ConfigError
 from sensorfusion.frame import Frame
 from sensorfusion.image import Image
 from sensorfusion.point_cloud import PointCloud
@@ -30,9 +32,10 @@ from sensorfusion.rig import Rig
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
 
-Completion = Literal["none", "smooth", "mesh", "guided"]
+Completion = Literal["none", "smooth", "mesh", "guided", "predicted"]
 """How pixels without depth are filled: not at all, by smoothing between measurements, by the
-surface between a LiDAR's beams, or by smoothing that follows the picture's edges."""
+surface between a LiDAR's beams, by smoothing that follows the picture's edges, or by what a
+monocular model says about the picture, held by what was measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,10 @@ class CameraDepth:
         Whether a scan was compensated for its motion.
     T_camera_sensor : RigidTransform or None
         Of a scan, where the camera of ``depth`` sits: of a panorama the rig does not say it.
+    predicted : Predicted or None
+        What a monocular model said, and how it was held.
+    refused : str
+        Why what a model said is not used in this frame.
     """
 
     frame: Frame
@@ -66,6 +73,18 @@ class CameraDepth:
     correction: Correction | None = None
     moved: bool = False
     T_camera_sensor: RigidTransform | None = None
+    predicted: Predicted | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Filled:
+    """Depth without its holes, and what filled them."""
+
+    depth: DepthMap
+    completion: Completion
+    predicted: Predicted | None = None
+    refused: str = ""
 
 
 class IntoCamera:
@@ -78,7 +97,7 @@ class IntoCamera:
     camera : str or None
         Camera of the rig; None leaves depth where it was measured, which for a LiDAR is its range
         image.
-    completion : {"none", "smooth", "mesh", "guided"}
+    completion : {"none", "smooth", "mesh", "guided", "predicted"}
     trajectory : Trajectory or None
         ``T_world_sensor`` of what measures. A scan is moved to the instant of the camera's
         picture with it, or to its own beginning.
@@ -116,6 +135,8 @@ class IntoCamera:
         """
         if isinstance(frame.measurement, PointCloud):
             return self._scan(frame, frame.measurement)
+        if is_picture(frame):
+            return self._picture(frame)
         depth = absolute_depth(frame, self._settings, self._rig)
         points = None
         if self._camera is not None and self._camera != depth.camera.name:
@@ -123,6 +144,8 @@ class IntoCamera:
             target = self._rig.cameras[self._camera]
             points = count_in_picture(depth, target, T_camera_depth)
             depth = align_depth(depth, target, T_camera_depth)
+            if self._completion == "predicted":
+                depth = with_uncertainty(depth, self._rig.noise_of(frame.sensor))
         if self._completion == "mesh":
             msg = (
                 "mesh completion draws the surface between a LiDAR's beams, and this is a depth "
@@ -134,9 +157,31 @@ class IntoCamera:
         spacing = BeamSpacing(1.0 / depth.camera.fy, 1.0 / depth.camera.fx)
         # What a depth camera does not return is no free space, as with a LiDAR, but not known.
         open_holes = _with_origin(depth, Origin.NO_RETURN, Origin.UNSEEN)
-        filled, completion = self._filled(frame, open_holes, spacing)
-        filled = _with_origin(filled, Origin.UNSEEN, Origin.NO_RETURN)
-        return CameraDepth(frame, filled, depth, points, completion)
+        filled = self._filled(frame, open_holes, spacing)
+        return CameraDepth(
+            frame,
+            _with_origin(filled.depth, Origin.UNSEEN, Origin.NO_RETURN),
+            depth,
+            points,
+            filled.completion,
+            predicted=filled.predicted,
+            refused=filled.refused,
+        )
+
+    def _picture(self, frame: Frame) -> CameraDepth:
+        """Return the depth of a frame that measures none itself; empty where nothing holds it."""
+        camera = self._rig.cameras[frame.sensor]
+        nothing = np.zeros((camera.height, camera.width), np.float32)
+        empty = DepthMap(nothing, camera, frame.timestamp_ns)
+        if self._completion not in ("none", "predicted"):
+            msg = f"{camera.name!r} measures no depth to complete; leave out --completion"
+            raise ConfigError(msg)
+        try:
+            found = depth_of_picture(frame, self._settings, self._rig)
+        except AnchorError as error:
+            return CameraDepth(frame, empty, empty, completion="predicted", refused=error.reason)
+        seen = found.seen_by(self._camera or camera.name, self._rig)
+        return CameraDepth(frame, seen.depth, seen.measured, completion="predicted", predicted=seen)
 
     def _scan(self, frame: Frame, cloud: PointCloud) -> CameraDepth:
         lidar = self._rig.lidars[frame.sensor]
@@ -146,9 +191,10 @@ class IntoCamera:
         projection = project_cloud(cloud, camera, T_camera_lidar, lidar)
         # A scan without points says nothing of its beams, and leaves nothing to fill.
         sparse = depth = projection.depth
-        completion: Completion = "none"
+        filled = _Filled(depth, "none")
         if len(cloud):
-            sparse, depth, completion = self._completed(frame, cloud, depth, T_camera_lidar)
+            sparse, filled = self._completed(frame, cloud, depth, T_camera_lidar)
+            depth = filled.depth
         correction = None
         if camera.name in frame.depths:
             other = changed(frame, sensor=camera.name, measurement=frame.depths[camera.name])
@@ -159,16 +205,18 @@ class IntoCamera:
             depth,
             sparse,
             points,
-            completion,
+            filled.completion,
             correction,
             at_exposure is not None,
             T_camera_lidar,
+            filled.predicted,
+            filled.refused,
         )
 
     def _completed(
         self, frame: Frame, cloud: PointCloud, drawn: DepthMap, T_camera_lidar: RigidTransform
-    ) -> tuple[DepthMap, DepthMap, Completion]:
-        """Return the points of a scan that are kept, the map they are completed to, and how."""
+    ) -> tuple[DepthMap, _Filled]:
+        """Return the points of a scan that are kept, and the map they are completed to."""
         lidar, camera = self._rig.lidars[frame.sensor], drawn.camera
         near_m, far_m = self._settings.near_m, self._settings.far_m or lidar.far_m
         # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
@@ -179,12 +227,12 @@ class IntoCamera:
             drawn = remove_hidden(drawn, spacing)
         sparse = with_footprint(limit_range(drawn, near_m, far_m), spacing)
         if self._completion != "mesh":
-            return sparse, *self._filled(frame, sparse, spacing)
+            return sparse, self._filled(frame, sparse, spacing)
         image = organise(cloud, lidar, points_in_view(cloud, camera, T_camera_lidar))
         depth = limit_range(complete_mesh(image, camera, T_camera_lidar, lidar), near_m, far_m)
         if self._camera is None:
             depth = _with_measured(depth, sparse)
-        return sparse, depth, "mesh"
+        return sparse, _Filled(depth, "mesh")
 
     def _view(self, sensor: str, cloud: PointCloud) -> tuple[Camera, RigidTransform]:
         """Return the camera that scans are drawn into, the same for all frames."""
@@ -194,16 +242,20 @@ class IntoCamera:
             self._panorama = panorama(self._rig.lidars[sensor], cloud)
         return self._panorama
 
-    def _filled(
-        self, frame: Frame, depth: DepthMap, spacing: BeamSpacing
-    ) -> tuple[DepthMap, Completion]:
+    def _filled(self, frame: Frame, depth: DepthMap, spacing: BeamSpacing) -> _Filled:
+        if self._completion == "predicted":
+            try:
+                found = fill_holes(depth, frame, self._settings, self._rig)
+            except AnchorError as error:
+                return _Filled(depth, "none", refused=error.reason)
+            return _Filled(found.depth, "predicted", found)
         if self._completion == "guided":
             image = self._guide(frame, depth.camera)
             if image is not None:
-                return complete_guided(depth, image, spacing), "guided"
+                return _Filled(complete_guided(depth, image, spacing), "guided")
         if self._completion in ("guided", "smooth"):
-            return complete_smooth(depth, spacing), "smooth"
-        return depth, "none"
+            return _Filled(complete_smooth(depth, spacing), "smooth")
+        return _Filled(depth, "none")
 
     def _guide(self, frame: Frame, camera: Camera) -> Image | None:
         """Return the picture that guides, or None where this frame alone has none."""

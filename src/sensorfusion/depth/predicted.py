@@ -10,7 +10,7 @@ from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth, with_rays
 from sensorfusion.depth.align import align_depth
 from sensorfusion.depth.anchor_fit import Fit
-from sensorfusion.depth.filters import limit_range
+from sensorfusion.depth.filters import limit_range, remove_flying_pixels
 from sensorfusion.depth.model_file import load_model
 from sensorfusion.depth.monocular import anchored_depth
 from sensorfusion.depth.uncertainty import with_uncertainty
@@ -46,6 +46,16 @@ class Predicted:
     measured: DepthMap
     relative: RelativeDepth | None
     fit: Fit | None
+
+    def seen_by(self, camera: str, rig: Rig) -> "Predicted":
+        """Return the same in another camera of the rig."""
+        if camera == self.depth.camera.name:
+            return self
+        T_camera_depth = rig.transform(camera, self.depth.camera.name)
+        target = rig.cameras[camera]
+        depth = align_depth(self.depth, target, T_camera_depth)
+        measured = align_depth(self.measured, target, T_camera_depth)
+        return Predicted(depth, measured, self.relative, self.fit)
 
 
 def is_picture(frame: Frame) -> bool:
@@ -149,7 +159,7 @@ def fill_holes(depth: DepthMap, frame: Frame, settings: DepthSettings, rig: Rig)
         sigma_m=np.where(filled, sigma_m, depth.sigmas_m() * depth.valid),
         origin=np.where(filled, np.uint8(Origin.PREDICTED), depth.origins()),
     )
-    return Predicted(_kept(filled_depth, settings), depth, relative, found.fit)
+    return Predicted(_in_range(filled_depth, settings), depth, relative, found.fit)
 
 
 def _picture(frame: Frame, camera: str) -> Image:
@@ -217,6 +227,11 @@ def _moved_back(
 
 
 def _kept(depth: DepthMap, settings: DepthSettings) -> DepthMap:
-    """Return depth where the camera has rays, in the range that is kept."""
+    """Return depth where the camera has rays, in the range that is kept, without flying pixels."""
+    kept = _in_range(with_rays(depth), settings)
+    return remove_flying_pixels(kept) if settings.flying_pixel_filter else kept
+
+
+def _in_range(depth: DepthMap, settings: DepthSettings) -> DepthMap:
     far_m = np.inf if settings.far_m is None else settings.far_m
-    return limit_range(with_rays(depth), settings.near_m, far_m)
+    return limit_range(depth, settings.near_m, far_m)
