@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from dataclasses import replace
 
 import numpy as np
@@ -195,6 +196,54 @@ def test_consistency_of_a_simulated_sensor_is_within_half_a_percent(capsys):
     assert set(values) == {"median_log_ratio", "spread_log_ratio", "pairs"}
     assert values["pairs"] == 2
     assert abs(values["median_log_ratio"]) < 0.005
+
+
+def test_scans_of_a_lidar_agree_along_the_recordings_poses(capsys):
+    source = "synthetic:street,frames=7"
+    assert cli.run(["evaluate", "consistency", source, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert set(values) == {"median_log_ratio", "spread_log_ratio", "pairs"}
+    assert values["pairs"] == 2
+    assert abs(values["median_log_ratio"]) < 0.002
+
+
+def test_sources_of_several_kinds_stand_in_one_table(capsys, tmp_path):
+    room, street = "synthetic:room,frames=11,scale=0.1", "synthetic:street,frames=4"
+    sources = [room, street, str(tmp_path / "absent")]
+    assert cli.run(["evaluate", "consistency", *sources, "--poses", "recording"]) == 1
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split()[:-3] for line in lines[1:3]] == [
+        [room, "depth", "camera", "recording"],
+        [street, "LiDAR", "recording"],
+    ]
+    assert [line.split()[-1] for line in lines[:3]] == ["pairs", "1", "1"]
+    assert lines[-1].startswith("no result: ")
+    assert "1 of 3 sources have no result" in captured.err
+
+
+def test_sources_without_a_result_keep_their_place_in_json(capsys, tmp_path):
+    names = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert cli.run(["evaluate", "consistency", *names, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["sources"]
+    assert [row["source"] for row in found] == names
+    assert all("no such file" in row["error"] for row in found)
+
+
+def test_scans_without_poses_say_what_is_needed(capsys):
+    street = str(Path(__file__).parents[2] / "recordings/street")
+    assert cli.run(["evaluate", "consistency", street]) == 1
+    said = capsys.readouterr().err
+    assert "the recording holds none" in said
+    assert "--poses" in said
+    poses = ["--poses", f"{street}/truth/poses.tum"]
+    assert cli.run(["evaluate", "consistency", street, *poses]) == 0
+    assert "pairs, three scans apart               3" in capsys.readouterr().out
+
+
+def test_options_behind_a_source_are_checked_as_others_are(capsys):
+    assert cli.run(["evaluate", "consistency", "synthetic:room,framse=4"]) == 2
+    assert "did you mean frames?" in capsys.readouterr().err
 
 
 def test_too_few_frames_to_compare_are_a_sentence(capsys):

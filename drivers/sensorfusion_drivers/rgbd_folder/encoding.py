@@ -31,8 +31,9 @@ _SATURATED = 65535
 _SUN_SHARE = 0.9
 _FEWEST_SUN = 0.5
 _NYU_SHARE = 0.99
-# Cameras for rooms: the middle of a picture, its far end, and how much of it has depth.
+# Cameras for rooms: the middle of a picture, its ends, and how much of it has depth.
 _ROOM_M = (0.5, 4.5)
+_ROOM_NEAR_M = 0.35
 _ROOM_FAR_M = 8.0
 _ROOM_FILL = 0.3
 # A street from a car: the same, and how many times nearer its near end is.
@@ -55,12 +56,16 @@ class DepthEncoding:
     kind : {"z", "range"}
     near : bool
         Whether the camera is made for less than half a metre.
+    stated : bool
+        Whether the user or a file said ``unit_m``; else it is that of the layout, whose document
+        speaks of whole numbers only.
     """
 
     name: EncodingName | None
     unit_m: float | None
     kind: DepthKind
     near: bool = False
+    stated: bool = True
 
     def read(self, values: DepthValues, camera: Camera, timestamp_ns: int, path: Path) -> RawDepth:
         """Return what a picture measured.
@@ -82,7 +87,7 @@ class DepthEncoding:
         if self.name is not None:
             decoded = decode(values, self.name, path)
             return RawDepth(decoded, UNIT_M[self.name], camera, timestamp_ns, self.kind)
-        if self.unit_m is None:
+        if self.unit_m is None or not (self.stated or values.dtype == np.uint16):
             raise _without_unit(values.dtype, path)
         return RawDepth(values, self.unit_m, camera, timestamp_ns, self.kind)
 
@@ -112,7 +117,8 @@ def judge(pictures: Sequence[DepthValues], encoding: DepthEncoding, path: Path) 
     """Say what is doubtful about depth pictures under an encoding.
 
     NYU and SUN are known by their bits. A wrong scale shows only in what is plausible: where a
-    room's depth lies (0.5 to 4.5 m in the middle, hardly over 8 m, in most pixels), or a street's.
+    room's depth lies (0.5 to 4.5 m in the middle, hardly under 0.35 m or over 8 m, in
+    most pixels), or a street's.
 
     Parameters
     ----------
@@ -236,8 +242,8 @@ def _implausible(metres: NDArray[np.float64], fill: float, encoding: DepthEncodi
         seen = f"5 % below {p5:.3g} m, median {p50:.3g} m, 95 % below {p95:.3g} m"
         street = _STREET_M[0] <= p50 <= _STREET_M[1] and p95 >= _STREET_FAR_M
         return "" if street and p95 >= _STREET_SPREAD * p5 else f"{seen} are no street's depths"
-    if p50 < _ROOM_M[0] and not encoding.near:
-        return f"median {p50:.3g} m, nearer than most depth cameras measure"
+    if (p50 < _ROOM_M[0] or p5 < _ROOM_NEAR_M) and not encoding.near:
+        return f"5 % below {p5:.3g} m, median {p50:.3g} m, nearer than most depth cameras measure"
     if p50 > _ROOM_M[1] or p95 > _ROOM_FAR_M:
         return f"median {p50:.3g} m, 95 % below {p95:.3g} m, farther than depth cameras see well"
     if fill < _ROOM_FILL and encoding.name != "void":

@@ -73,9 +73,10 @@ class Given:
         if self.encoding is not None:
             return DepthEncoding(self.encoding, None, self.depth_kind, near), ""
         known_m = self.depth_unit_m or stated_m
-        unit_m = known_m or listing.unit_m
-        assumed = "" if known_m else listing.assumed
-        return DepthEncoding(None, unit_m, self.depth_kind, near), assumed
+        if known_m is not None:
+            return DepthEncoding(None, known_m, self.depth_kind, near), ""
+        by_layout = DepthEncoding(None, listing.unit_m, self.depth_kind, near, stated=False)
+        return by_layout, listing.assumed
 
 
 class RgbdFolderSource(SeekableFrameSource):

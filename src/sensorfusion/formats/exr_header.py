@@ -91,8 +91,8 @@ def read_header(data: bytes, path: Path | str) -> ExrHeader:
     """
     if data[:4] != SIGNATURE:
         raise corrupt(path, 0, f"{bytes(data[:4])!r}", "the OpenEXR signature")
-    version = int.from_bytes(data[4:8].ljust(4, b"\xff"), "little")
-    if version & 0xFF != _VERSION:
+    version = int.from_bytes(data[4:8], "little")
+    if len(data) < 8 or version & 0xFF != _VERSION:
         raise corrupt(path, 4, f"version {version & 0xFF}", f"version {_VERSION}")
     for flag, name in _FLAGS.items():
         if version & flag:
