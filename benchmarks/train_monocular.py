@@ -70,7 +70,7 @@ def train(asked: argparse.Namespace, pictures: Pictures, file: Path) -> None:
         chosen, queue = queue[: asked.batch], queue[asked.batch :]
         error = loss(net(exposed(colors[chosen])), log_m[chosen], asked.edges)
         optimizer.zero_grad()
-        error.backward()  # type: ignore[no-untyped-call]
+        error.backward()
         optimizer.step()
         schedule.step()
         errors.append(error.item())
@@ -149,7 +149,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--judge", type=Path, metavar="FILE", help="only judge this ONNX file")
     parser.add_argument("--rooms", type=int, default=400, help="how many are trained on")
     parser.add_argument("--pictures", type=int, default=12, help="of each room")
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=8, help="pictures of one step")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--edges", type=float, default=0.5, help="weight of edges in the loss")
