@@ -2,8 +2,8 @@
 
 import json
 import re
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,7 +199,7 @@ def test_consistency_of_a_simulated_sensor_is_within_half_a_percent(capsys):
 
 
 def test_scans_of_a_lidar_agree_along_the_recordings_poses(capsys):
-    source = "synthetic:street,frames=7"
+    source = "synthetic:street,frames=7,rings=32,columns=256"
     assert cli.run(["evaluate", "consistency", source, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert set(values) == {"median_log_ratio", "spread_log_ratio", "pairs"}
@@ -208,7 +208,10 @@ def test_scans_of_a_lidar_agree_along_the_recordings_poses(capsys):
 
 
 def test_sources_of_several_kinds_stand_in_one_table(capsys, tmp_path):
-    room, street = "synthetic:room,frames=11,scale=0.1", "synthetic:street,frames=4"
+    room, street = (
+        "synthetic:room,frames=11,scale=0.1",
+        "synthetic:street,frames=4,rings=32,columns=256",
+    )
     sources = [room, street, str(tmp_path / "absent")]
     assert cli.run(["evaluate", "consistency", *sources, "--poses", "recording"]) == 1
     captured = capsys.readouterr()
