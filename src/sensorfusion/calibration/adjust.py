@@ -133,7 +133,7 @@ def _inverse(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the inverse, with infinite variances where nothing determines a number."""
     if not len(normal):
         return normal
-    scale = np.sqrt(np.maximum(np.diagonal(normal), 1e-300))
+    scale = np.sqrt(np.maximum(np.diagonal(normal), 1e-200))
     scaled = normal / np.outer(scale, scale)
     values, vectors = np.linalg.eigh(scaled)
     # What elimination leaves of zero is rounding, and may be negative.

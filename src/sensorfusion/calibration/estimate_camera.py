@@ -19,6 +19,8 @@ from sensorfusion.errors import CalibrationError
 # A picture that fits three times worse than most is of something else.
 OUTLIER_RATIO = 3.0
 _OUTLIER_FLOOR_PX = 0.05
+FARTHEST_SHARE = 0.05
+"""Corners that miss by this share of the picture's size are not those of the board."""
 _ROUNDS = 6
 NAMES: Mapping[str, tuple[str, ...]] = {
     "brown_conrady": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3"),
@@ -184,7 +186,8 @@ def _settled(
     used = np.zeros(len(views), bool)
     for _ in range(_ROUNDS):
         rms_px = np.array([place_board(view, lens, _distortion(lens, model))[1] for view in views])
-        good = rms_px <= outlier_limit_px(rms_px[used] if used.any() else rms_px)
+        limit_px = outlier_limit_px(rms_px[used] if used.any() else rms_px)
+        good = rms_px <= min(limit_px, FARTHEST_SHARE * max(size_px))
         if used.any() and (good == used).all():
             break
         used = good

@@ -12,6 +12,7 @@ from sensorfusion.calibration.board_view import BoardView
 from sensorfusion.calibration.bundle import Bundle, Sightings, lens_of, residuals_of
 from sensorfusion.calibration.chessboard import turns
 from sensorfusion.calibration.estimate_camera import (
+    FARTHEST_SHARE,
     CameraEstimate,
     PictureFit,
     estimate_camera,
@@ -29,7 +30,6 @@ from sensorfusion.transform import RigidTransform
 # Where the left picture puts the board is less certain than both together.
 _PREDICTED_RATIO, _PREDICTED_PX = 5.0, 2.0
 _NOWHERE_PX = 1e3
-_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +105,9 @@ def estimate_stereo(
     lenses = np.stack([lens_of(left.camera, model), lens_of(right.camera, model)])
     start = Bundle(model, lenses, np.eye(4), left.T_camera_board)
     used = np.array([one.used and other.used for one, other in _fits(left, right)])
-    start, used = _agreed(start, T_right_left, views, used)
-    for _ in range(_ROUNDS):
+    start, used = _agreed(start, T_right_left, views, used, FARTHEST_SHARE * max(size_px))
+    while True:
+        # Each round leaves out a pair at least, or is the last.
         _check_majority(used)
         kept = replace(start, T_left_board=start.T_left_board[used])
         seen = _sightings([pair for pair, good in zip(views, used, strict=True) if good])
@@ -166,6 +167,7 @@ def _agreed(
     T_right_left: NDArray[np.float64],
     views: Sequence[tuple[BoardView, BoardView]],
     used: NDArray[np.bool_],
+    farthest_px: float,
 ) -> tuple[Bundle, NDArray[np.bool_]]:
     """Return the bundle with the place of the right camera that most pairs agree on, and which.
 
@@ -182,6 +184,7 @@ def _agreed(
     typical = np.median(rms_px[:, used], axis=1)
     best = int(np.argmin(typical))
     limit_px = max(_PREDICTED_RATIO * typical[best], _PREDICTED_PX)
+    limit_px = min(limit_px, farthest_px)
     placed = replace(start, T_right_left=T_right_left[used][best])
     return placed, used & (rms_px[best] <= limit_px)
 

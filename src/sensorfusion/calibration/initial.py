@@ -9,9 +9,9 @@ from sensorfusion.calibration.board_view import BoardView
 from sensorfusion.calibration.bundle import PLACE_COLUMNS, first_lens
 from sensorfusion.distortion import Distortion, DistortionModel
 
-_FOCAL_SHARES = np.geomspace(0.2, 8.0, 48)
+_FOCAL_SHARES = np.geomspace(0.2, 8.0, 24)
 _FEWEST_POINTS = 4
-_VIEWS_ASKED = 20
+_VIEWS_ASKED = 12
 _FAR_OFF_PX = 1e3
 
 
