@@ -1,6 +1,9 @@
 """Decode pictures from files, after their bytes have been checked; what several drivers share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,8 @@ from sensorfusion.formats import exr, exr_header, jpeg, npy, png, pnm, tiff
 from sensorfusion.formats.depth_encodings import DepthValues
 from sensorfusion.formats.picture import PictureHeader
 from sensorfusion.formats.read_file import read_whole
+
+_LOG_LEVEL = Lock()
 
 
 def read_depth(path: Path) -> DepthValues:
@@ -38,7 +43,8 @@ def read_depth(path: Path) -> DepthValues:
         return _depth_of_array(npy.read_npy(path), path)
     if data.startswith(tiff.SIGNATURES):
         header = tiff.read_header(data, path)
-        return _depth_of_array(_decoded(data, header, path), path)
+        with _quiet_opencv():
+            return _depth_of_array(_decoded(data, header, path), path)
     return _depth_of_png(data, path)
 
 
@@ -172,6 +178,22 @@ def _decode(data: bytes, path: Path, flags: int) -> NDArray[np.generic]:
     if pixels is None:
         raise _undecodable(path, "data that OpenCV cannot decode")
     return pixels
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from writing what is wrong with a TIFF to stderr: it is told once, by us."""
+    import cv2
+
+    logging = cv2.utils.logging
+    # The level is the process's: two threads at once could leave it silent.
+    with _LOG_LEVEL:
+        told = logging.getLogLevel()
+        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        try:
+            yield
+        finally:
+            logging.setLogLevel(told)
 
 
 def _undecodable(path: Path, found: str) -> CorruptRecordingError:

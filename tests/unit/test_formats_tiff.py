@@ -94,3 +94,14 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, compression):
         path.write_bytes(data[:end])
         with pytest.raises(SensorFusionError):
             read_depth(path)
+
+
+def test_damaged_pixels_are_told_by_us_alone(tmp_path, capfd):
+    noise = np.random.default_rng(0).integers(0, 9999, (200, 200)).astype(np.uint16)
+    data = bytearray(tiff(noise, LZW))
+    data[5000:5050] = bytes(50)
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    with pytest.raises(CorruptRecordingError, match="data that OpenCV cannot decode"):
+        read_depth(path)
+    assert capfd.readouterr().err == ""
