@@ -38,6 +38,7 @@ ModelOutput = Literal["inverse", "affine_inverse", "affine_depth", "log", "metri
 ``relative_depth.py``), or what it takes for metres."""
 
 _LARGEST_PICTURE_PX = 16384
+_NO_NEGATIVE = Parameter(negative=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class ModelSettings:
         Of red, green and blue in 0 to 1; it is given (x - mean) / std. None: 0 and 1.
     output : {"inverse", "affine_inverse", "affine_depth", "log", "metric"} or None
         What its values are: 1 / z = s v, 1 / z = s v + t, z = s v + t, log z = v + t, with scale s
-        and shift t of each frame not known; or metres, which are only used as such with ``trust``.
+        and shift t of each frame not known; or metres, which are only used as such with trust.
     trust : bool
         Take the values of a metric model for metres where nothing was measured.
     engine : {"auto", "opencv", "onnxruntime"}
@@ -62,11 +63,11 @@ class ModelSettings:
     """
 
     file: str | None = None
-    size: tuple[int, int] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    size: Annotated[tuple[int, int] | None, _NO_NEGATIVE] = None
+    mean: Annotated[tuple[float, float, float] | None, _NO_NEGATIVE] = None
+    std: Annotated[tuple[float, float, float] | None, _NO_NEGATIVE] = None
     output: ModelOutput | None = None
-    trust: bool = False
+    trust: Annotated[bool, _NO_NEGATIVE] = False
     engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from sensorfusion.config import (
     MeshSettings,
     ModelSettings,
     Settings,
+    StereoSettings,
 )
 from sensorfusion.errors import SourceError
 
@@ -26,6 +27,8 @@ def settings_of(monkeypatch, tmp_path):
         raise SourceError(msg)
 
     monkeypatch.setattr(reconstruct, "run", stop)
+    # There is no such model as the settings name.
+    monkeypatch.setattr(reconstruct, "_with_model", lambda settings, _opening: settings)
 
     def call(*flags, toml=None):
         arguments = ["reconstruct", "x", "--out", str(tmp_path / "out"), *flags]
@@ -75,6 +78,16 @@ def test_settings_within_settings_have_flags_and_keys(settings_of):
     assert settings_of(toml=toml)[0] == expected
 
 
+def test_how_cameras_are_matched_has_flags_and_keys(settings_of):
+    stereo = StereoSettings(nearest_m=0.7, model="s.onnx", std=(0.2, 0.3, 0.4))
+    expected = Settings(depth=DepthSettings(stereo=stereo))
+    flags = ("--depth.stereo.nearest-m", "0.7", "--depth.stereo.model", "s.onnx")
+    assert settings_of(*flags, "--depth.stereo.std", "0.2", "0.3", "0.4")[0] == expected
+    toml = '[depth.stereo]\nnearest_m = 0.7\nmodel = "s.onnx"\nstd = [0.2, 0.3, 0.4]\n'
+    assert settings_of(toml=toml)[0] == expected
+    assert settings_of(toml=tomli_w.dumps(expected.to_dict()))[0] == expected
+
+
 def test_switches_and_lists_come_from_the_file_too(settings_of):
     toml = '[depth]\nflying_pixel_filter = false\n[mesh]\nformats = ["obj", "stl"]\n'
     settings, _ = settings_of(toml=toml)
@@ -114,6 +127,7 @@ def test_settings_written_as_toml_come_back_as_they_were(settings_of):
             "[depth.model]\nfiel = 'm'",
             "no setting depth.model.fiel; did you mean depth.model.file?",
         ),
+        ("[depth.stereo]\nnearest_m = 0", "depth.stereo.nearest_m is 0.0; expected a value from"),
         ("[depth.model]\nsize = [0, 120]", "depth.model.size is 0; expected a value from 1"),
         ("[mesh]\nformats = []", "mesh.formats is empty; expected one or more of"),
     ],

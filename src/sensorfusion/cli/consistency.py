@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.model import ModelSourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
-from sensorfusion.config import DepthSettings
+from sensorfusion.config import DepthSettings, Settings
 from sensorfusion.errors import EvaluationError, SensorFusionError
 from sensorfusion.evaluate.consistency import (
     FRAMES_APART,
@@ -50,7 +50,7 @@ def consistency(
     *more: str,
     poses: str | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
-    opening: SourceOptions | None = None,
+    opening: ModelSourceOptions | None = None,
 ) -> None:
     """Measure whether depth means the same metres in every frame of a recording.
 
@@ -70,7 +70,9 @@ def consistency(
     json
         Write one JSON object instead of text.
     """
-    named = {name: _with_own_options(name, opening or SourceOptions()) for name in (source, *more)}
+    named = {
+        name: _with_own_options(name, opening or ModelSourceOptions()) for name in (source, *more)
+    }
     for location, options in named.values():
         options.check(location)
     if not more:
@@ -89,7 +91,7 @@ def consistency(
         raise EvaluationError(msg)
 
 
-def _with_own_options(source: str, opening: SourceOptions) -> tuple[str, SourceOptions]:
+def _with_own_options(source: str, opening: ModelSourceOptions) -> tuple[str, ModelSourceOptions]:
     """Return a location, and the options behind it added to those of all sources."""
     match = None if Path(source).exists() else _OWN_OPTIONS.fullmatch(source)
     if match is None:
@@ -98,12 +100,13 @@ def _with_own_options(source: str, opening: SourceOptions) -> tuple[str, SourceO
     return match[1], replace(opening, option=opening.option + own)
 
 
-def _measured(location: str, options: SourceOptions, poses: str | None) -> _Row:
+def _measured(location: str, options: ModelSourceOptions, poses: str | None) -> _Row:
+    settings = Settings(depth=DepthSettings(model=options.model()))
     with only_our_output(), options.open(location) as opened:
         sensor = _sensor(opened)
         if sensor == "LiDAR":
             return _of_scans(opened, location, poses)
-        result = reconstruct(opened, poses=poses)
+        result = reconstruct(opened, settings, poses=poses)
     found: dict[str, Any] | None = result.report.facts["consistency"]
     if found is None:
         msg = (

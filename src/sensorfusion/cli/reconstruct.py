@@ -1,12 +1,12 @@
 """``sensorfusion reconstruct``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from sensorfusion.cli.location import SourceOptions
+from sensorfusion.cli.model import ModelSourceOptions
 from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.progress import Watch
 from sensorfusion.config import Settings
@@ -41,7 +41,7 @@ def reconstruct(
     destination: Destination,
     poses: str | None = None,
     config: Path | None = None,
-    opening: SourceOptions | None = None,
+    opening: ModelSourceOptions | None = None,
     settings: Annotated[Settings | None, Parameter(name="*")] = None,
 ) -> None:
     """Turn a recording into a mesh, a trajectory and a report.
@@ -57,8 +57,9 @@ def reconstruct(
         TOML file with settings, such as the config.toml of an earlier run.
     """
     del config  # read by apply_config_file before the command runs
-    opening = opening or SourceOptions()
+    opening = opening or ModelSourceOptions()
     opening.check(source)
+    settings = _with_model(settings or Settings(), opening)
     with only_our_output(), Watch("reconstruct", destination.out) as watch:
 
         def go_on(done: int, total: int | None) -> bool:
@@ -97,6 +98,12 @@ def reconstruct(
         raise KeyboardInterrupt
 
 
+def _with_model(settings: Settings, opening: ModelSourceOptions) -> Settings:
+    """Return settings with the model that the options name, if any."""
+    model = opening.model(settings.depth.model)
+    return replace(settings, depth=replace(settings.depth, model=model))
+
+
 def _summarise(result: Reconstruction, out: Path) -> None:
     report = result.report.to_dict()
     frames = report["frames"]
@@ -110,6 +117,10 @@ def _summarise(result: Reconstruction, out: Path) -> None:
             write_line(f"  without a partner: {count} {stream}")
     for start_ns, end_ns in report["lost"]:
         write_line(f"  lost from {start_ns * 1e-9:.3f} s to {end_ns * 1e-9:.3f} s")
+    if "predicted" in report:
+        write_line(f"  {report['predicted']['frames']} frames hold depth that a model predicted")
+        for reason, count in report["predicted"]["without"].items():
+            write_line(f"  {count} frames without it: {reason}")
     for note in report.get("notes", ()):
         write_line(f"  note: {note}")
     write_line(f"  upright by {report['upright_by']}")

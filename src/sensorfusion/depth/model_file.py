@@ -99,10 +99,15 @@ def complete_settings(settings: ModelSettings) -> ModelSettings:
     ConfigError
         If no model is named, that file is not as it should be, or nothing says what the model
         puts out.
+    ModelError
+        If there is no such model.
     """
     if settings.file is None:
         msg = "no monocular model is named; give -o model=FILE.onnx"
         raise ConfigError(msg)
+    if not Path(settings.file).is_file():
+        msg = f"{settings.file}: no such file; expected a monocular model in an ONNX file"
+        raise ModelError(msg)
     sidecar = Path(settings.file).with_suffix(".toml")
     told = _read(sidecar) if sidecar.is_file() else {}
     open_ones = {name: value for name, value in told.items() if getattr(settings, name) is None}
