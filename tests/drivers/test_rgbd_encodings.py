@@ -295,3 +295,10 @@ def test_colour_is_read_from_ppm_and_pgm(tmp_path):
     pixels = open_source(folder, None, {"encoding": "mm"})[0].images["color"].pixels
     # 2 of 4 is half of 255, rounded to the even one of its neighbours.
     assert pixels[4, 5].tolist() == [128, 128, 128]
+
+
+def test_a_preview_in_steps_of_256_is_no_disparity(tmp_path):
+    preview = (np.linspace(20, 120, HEIGHT).astype(np.uint16) * 256)[:, None].repeat(WIDTH, 1)
+    with pytest.raises(DepthScaleError, match="none of encoding nyu"):
+        open_source(folder_of(tmp_path / "a", preview), None, {"encoding": "nyu"})
+    assert "farther" in open_source(tmp_path / "a", None, {"encoding": "mm"}).notes[0]

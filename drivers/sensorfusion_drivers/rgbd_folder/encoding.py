@@ -24,7 +24,8 @@ _PIXELS_JUDGED = 100_000
 _FEWEST_PIXELS = 1000
 # A picture that says no more than this many depths is one of a test, and no sensor's.
 _FEWEST_LEVELS = 16
-_DISPARITIES = 2048
+# The Kinect's disparities from 0.4 m on; 2047 is its "none".
+_DISPARITIES = (200, 2048)
 _SATURATED = 65535
 # Numbers whose low three bits are clear: all of SUN's below 8.2 m, an eighth of any others. Where
 # a user says that they are SUN's, half of a picture may be farther.
@@ -196,7 +197,8 @@ def _some(pictures: Sequence[DepthValues]) -> tuple[NDArray[np.uint16], float]:
 
 def _by_bits(raw: NDArray[np.uint16]) -> EncodingName | None:
     """Return the encoding that bits alone give away."""
-    if (nyu_disparity(raw) < _DISPARITIES).mean() >= _NYU_SHARE:
+    disparity = nyu_disparity(raw)
+    if ((disparity >= _DISPARITIES[0]) & (disparity < _DISPARITIES[1])).mean() >= _NYU_SHARE:
         return "nyu"
     return "sun" if _rotated(raw, _SUN_SHARE) else None
 
@@ -255,10 +257,12 @@ def _hint(names: Sequence[EncodingName], raw: NDArray[np.uint16]) -> str:
     """Return which encoding would do."""
     if not names or not raw.size:
         return "no known encoding fits better; check how it was written"
-    middles = [
-        f"{name} (median {np.median(_metres(raw, DepthEncoding(name, None, 'z'))):.3g} m)"
-        for name in names
-    ]
+    middles = []
+    for name in names:
+        metres = _metres(raw, DepthEncoding(name, None, "z"))
+        # All of a Kinect's depth may be nearer than NYU's formula holds.
+        median = f" (median {np.median(metres):.3g} m)" if metres.size else ""
+        middles.append(f"{name}{median}")
     return f"it looks like {' or '.join(middles)}: try -o encoding={names[0]}"
 
 

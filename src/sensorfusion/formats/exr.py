@@ -49,7 +49,7 @@ def read_depth(data: bytes, path: Path | str) -> NDArray[np.float32]:
         that :func:`~sensorfusion.formats.exr_header.read_header` refuses.
     """
     header = read_header(data, path)
-    name = depth_channel(header, path)
+    name = _depth_channel(header, path)
     names = list(header.channels)
     before = names[: names.index(name)]
     start = header.width * sum(header.channels[key].itemsize for key in before)
@@ -59,8 +59,8 @@ def read_depth(data: bytes, path: Path | str) -> NDArray[np.float32]:
     return row.view(dtype).astype(np.float32)
 
 
-def depth_channel(header: ExrHeader, path: Path | str) -> str:
-    """Return the name of the channel that holds depth; raises as :func:`read_depth`."""
+def _depth_channel(header: ExrHeader, path: Path | str) -> str:
+    """Return the name of the channel that holds depth."""
     names = list(header.channels)
     found = names if len(names) == 1 else [name for name in names if _says_depth(name)]
     found = found or [name for name in names if name == "Y"]
