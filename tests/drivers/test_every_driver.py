@@ -30,6 +30,7 @@ from sensorfusion.sources.registry import (
     open_source,
     read_truth,
 )
+from sensorfusion.stereo_pair import StereoPair
 from sensorfusion.transform import RigidTransform
 
 HEIGHT, WIDTH = 12, 16
@@ -78,6 +79,24 @@ def realsense_bag(folder):
 
 def synthetic(_):
     return "synthetic:room", {"frames": "3", "scale": "0.05", "noise": "d435"}
+
+
+def synthetic_stereo(_):
+    return "synthetic:room", {"frames": "3", "scale": "0.05", "cameras": "3", "noise": "camera"}
+
+
+def stereo(folder):
+    import cv2
+
+    for index, (_, _, color) in enumerate(pictures()):
+        for side in ("left", "right"):
+            (folder / side).mkdir(exist_ok=True)
+            cv2.imwrite(str(folder / side / f"{index:04d}.png"), color)
+    (folder / "calib.txt").write_text(
+        "cam0=[16 0 7.5; 0 16 5.5; 0 0 1]\ncam1=[16 0 8; 0 16 5.5; 0 0 1]\n"
+        f"doffs=0.5\nbaseline=100\nwidth={WIDTH}\nheight={HEIGHT}\n"
+    )
+    return str(folder), {}
 
 
 def synthetic_hall(_):
@@ -344,10 +363,12 @@ RECORDINGS = {
     "kitti odometry": ("kitti", kitti_odometry),
     "kitti object": ("kitti", kitti_object),
     "rgbd_folder": ("rgbd_folder", rgbd_folder),
+    "stereo": ("stereo", stereo),
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
     "synthetic": ("synthetic", synthetic),
     "synthetic hall": ("synthetic", synthetic_hall),
+    "synthetic stereo": ("synthetic", synthetic_stereo),
     "synthetic street": ("synthetic", synthetic_street),
     "ros bag": ("ros", ros("bag", with_lidar=True)),
     "ros db3": ("ros", ros("SQLITE3", with_lidar=False)),
@@ -385,6 +406,8 @@ def name(request):
 
 
 def measured_values(measurement):
+    if isinstance(measurement, StereoPair):
+        return np.stack([image.pixels for image in measurement.images])
     names = ("values", "metres", "points")
     return next(getattr(measurement, name) for name in names if hasattr(measurement, name))
 
@@ -440,6 +463,12 @@ def test_every_frame_belongs_to_sensors_of_the_rig(source):
             assert frame.sensor in source.rig.lidars
             assert frame.measurement.coordinate_system == frame.sensor
             assert frame.measurement.timestamp_ns == frame.timestamp_ns
+        elif isinstance(frame.measurement, StereoPair):
+            images = frame.measurement.images
+            assert images[0].camera_name == frame.sensor
+            for image in images:
+                camera = source.rig.cameras[image.camera_name]
+                assert image.pixels.shape[:2] == (camera.height, camera.width)
         else:
             assert source.rig.cameras[frame.sensor] is frame.measurement.camera
         for camera, image in frame.images.items():
@@ -494,7 +523,11 @@ def test_the_samples_hold_every_measurement_and_picture_in_order_of_time(source)
     pictured = {(s.data.camera_name, s.timestamp_ns) for s in samples if isinstance(s.data, Image)}
     measured = {s.timestamp_ns for s in samples if not isinstance(s.data, Image)}
     for frame in source:
-        assert frame.timestamp_ns in measured
+        if isinstance(frame.measurement, StereoPair):
+            images = frame.measurement.images
+            assert {(image.camera_name, image.timestamp_ns) for image in images} <= pictured
+        else:
+            assert frame.timestamp_ns in measured
         assert {(camera, image.timestamp_ns) for camera, image in frame.images.items()} <= pictured
 
 

@@ -48,6 +48,37 @@ def check(there: Array, back: Array, tolerance: float, origin: Array) -> None:
 
 
 @njit(**_OPTIONS)
+def explain(there: Array, back: Array, tolerance: float, origin: Array) -> None:
+    """Mark as OCCLUDED what the other picture would show if it went on as what is beside it.
+
+    Of the next disparities to both sides on a row the farther one counts: behind an edge, the
+    ground goes on. Where the other picture shows something nearer at its place, or ends before,
+    nobody could have matched the pixel. ``there``, ``back`` and ``origin`` as of :func:`check`.
+    """
+    height, width = there.shape
+    behind = np.empty(width, F32)
+    for v in range(height):
+        d = F32(np.nan)
+        for u in range(width - 1, -1, -1):
+            if not np.isnan(there[v, u]):
+                d = there[v, u]
+            behind[u] = d
+        d = F32(np.nan)
+        for u in range(width):
+            if not np.isnan(there[v, u]):
+                d = there[v, u]
+                continue
+            farther = behind[u]
+            if np.isnan(farther) or d < farther:
+                farther = d
+            if np.isnan(farther):
+                continue
+            place = int(np.floor(F32(u) - farther + F32(0.5)))
+            if place < 0 or place >= width or back[v, place] > farther + F32(tolerance):
+                origin[v, u] = OCCLUDED
+
+
+@njit(**_OPTIONS)
 def refine(
     left: Array, right: Array, disparity: Array, settings: Array, refined: Array, told: Array
 ) -> None:

@@ -22,7 +22,7 @@ _STEPS_PER_PX = 16
 
 _BOTH_WAYS_PX = 1.0
 _SPECKLE_PX = 1.0
-_PIXELS_PER_SPECKLE = 4000
+_PIXELS_PER_SPECKLE, _SMALLEST_SPECKLE = 4000, 40
 
 # Refinement: a window of 7 pixels, one surface within 1 px, grey levels that err by 2, and what
 # matching in whole pixels says taken for certain to 0.12 px.
@@ -224,7 +224,9 @@ def _checked(
         np.ascontiguousarray(right[:, ::-1]), np.ascontiguousarray(left[:, ::-1]), search
     )
     origin = np.full(there.shape, Origin.NO_RETURN, np.uint8)
-    kernels.check(there, np.ascontiguousarray(mirrored[:, ::-1]), _BOTH_WAYS_PX, origin)
+    back = np.ascontiguousarray(mirrored[:, ::-1])
+    kernels.check(there, back, _BOTH_WAYS_PX, origin)
+    kernels.explain(there, back, _BOTH_WAYS_PX, origin)
     return there, origin
 
 
@@ -234,7 +236,7 @@ def _without_speckles(values: NDArray[np.float32], search: Search) -> NDArray[np
 
     none = (search.least - 2) * _STEPS_PER_PX
     steps = np.where(np.isnan(values), none, np.rint(values * _STEPS_PER_PX)).astype(np.int16)
-    most = max(values.size // _PIXELS_PER_SPECKLE, 8)
+    most = max(values.size // _PIXELS_PER_SPECKLE, _SMALLEST_SPECKLE)
     cv2.filterSpeckles(steps, none, most, _SPECKLE_PX * _STEPS_PER_PX)
     return np.where(steps == none, np.float32(np.nan), values)
 
