@@ -14,11 +14,17 @@ Array = NDArray[Any]
 F32 = np.float32
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
-_WIDEST_COLUMNS, _WIDEST_ROWS = 8, 2
+_WIDEST_COLUMNS, _WIDEST_ROWS = 16, 8
+# So many steps to each side are asked at most: a wide window is looked at with gaps.
+_COLUMN_STEPS, _ROW_STEPS = 4, 2
 # Fewest points of a plane, their share of the window, and where a direction is too badly spanned.
 _FEWEST, _SHARE = 5, F32(0.4)
-_THIN = F32(1e-3)
+_FLAT, _THIN = F32(1e-3), F32(0.01)
+# Beams do not point quite where they are said to, radians.
+_AIM = F32(0.001)
 _GRAZING = F32(0.03)
+# Rows nearer to each other than this share of the window do not tell a slope.
+_NARROW = F32(0.15)
 # A neighbour lies on the plane within so many standard deviations, or this share of the window.
 _SIGMAS, _BEND = F32(3.5), F32(0.04)
 # So much of the square of that may be left of all of them.
@@ -126,36 +132,37 @@ def _row_slope(
     frame: tuple[float, ...],
     q0: float,
     slope: float,
-    limit: float,
+    limits: tuple[float, float],
 ) -> float:
     """Return dq / d(y / z) across the rows where the one along them is known; NaN if none.
 
     From the rows on both sides, else from the next one alone, which only the fit then tests.
+    ``limits``: what q may be off, and how far apart in angle rows must be.
     """
+    limit, narrow = limits
     fallback = F32(np.nan)
-    for step in range(max(rows[0], rows[1]), 0, -1):
-        qa, qb, va, vb = F32(0), F32(0), F32(0), F32(0)
+    step = max(rows[0], rows[1])
+    while step >= 1:
+        ua, va, qa, ub, vb, qb = F32(0), F32(0), F32(0), F32(0), F32(0), F32(0)
         if rows[0] > 0:
             ua, va, qa = _look(grid, i - min(step, rows[0]), j, frame)
         if rows[1] > 0:
             ub, vb, qb = _look(grid, i + min(step, rows[1]), j, frame)
-        has_a, has_b = qa > F32(0), qb > F32(0)
-        if has_a:
-            qa -= slope * ua
-        if has_b:
-            qb -= slope * ub
+        # Rings out of order, or at one elevation, have no slope between them.
+        has_a, has_b = qa > F32(0) and va > narrow, qb > F32(0) and -vb > narrow
+        qa, qb = qa - slope * ua, qb - slope * ub
         if has_a and has_b:
             found = (qa - qb) / (va - vb)
-            if abs(qa - found * va - q0) <= limit:
+            if abs(qa - found * va - q0) <= limit + _AIM * abs(found):
                 return found
-        if step == 1:
-            # The flatter of the two leads along the surface, the other one over its edge.
-            if has_a:
-                fallback = (qa - q0) / va
-            if has_b:
-                other = (qb - q0) / vb
-                if not has_a or abs(other) < abs(fallback):
-                    fallback = other
+        # The flatter of the two leads along the surface, the other one over its edge.
+        if has_a:
+            fallback = (qa - q0) / va
+        if has_b:
+            other = (qb - q0) / vb
+            if not has_a or abs(other) < abs(fallback):
+                fallback = other
+        step //= 2
     return fallback
 
 
@@ -216,16 +223,19 @@ def fit_normals(
             slope_x = _column_slope(grid, i, j, across, wraps, frame, q0, limit)
             if np.isnan(slope_x):
                 continue
-            slope_y = _row_slope(grid, i, j, (up, down), frame, q0, slope_x, limit)
+            limits = (limit, _NARROW * reach_rad)
+            slope_y = _row_slope(grid, i, j, (up, down), frame, q0, slope_x, limits)
             if np.isnan(slope_y):
                 continue
-            stride = 2 if across > 4 else 1
+            limit += _AIM * np.sqrt(slope_x * slope_x + slope_y * slope_y)
+            column_step = (across + _COLUMN_STEPS - 1) // _COLUMN_STEPS
+            row_step = (max(up, down, 1) + _ROW_STEPS - 1) // _ROW_STEPS
             valid, held = 0, 0
             # Sums of u, v, w, uu, uv, vv, uw, vw, ww; w is what the first guess leaves.
             su, sv, sw = F32(0), F32(0), F32(0)
             suu, suv, svv, suw, svw, sww = F32(0), F32(0), F32(0), F32(0), F32(0), F32(0)
-            for a in range(i - up, i + down + 1):
-                for k in range(-across, across + 1, stride):
+            for a in range(i - up // row_step * row_step, i + down + 1, row_step):
+                for k in range(-(across // column_step) * column_step, across + 1, column_step):
                     b = _column(j + k, columns, wraps)
                     if b < 0:
                         continue
@@ -253,7 +263,8 @@ def fit_normals(
             suu, suv, svv = suu / count - u * u, suv / count - u * v, svv / count - v * v
             suw, svw, sww = suw / count - u * w, svw / count - v * w, sww / count - w * w
             determinant = suu * svv - suv * suv
-            if not determinant > _THIN * suu * svv:
+            thin = _THIN * reach_rad * reach_rad
+            if not (determinant > _FLAT * suu * svv and suu > thin and svv > thin):
                 continue
             du, dv = (
                 (suw * svv - svw * suv) / determinant,
