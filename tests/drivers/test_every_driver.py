@@ -99,6 +99,25 @@ def stereo(folder):
     return str(folder), {}
 
 
+def image_folder(folder):
+    import cv2
+
+    for index, (_, _, color) in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"{index:04d}.png"), color)
+    (folder / "intrinsics.txt").write_text("16 0 7.5 0 16 5.5 0 0 1")
+    return str(folder), {}
+
+
+def image_folder_relative(folder):
+    location, _ = image_folder(folder)
+    (folder / "relative").mkdir()
+    (folder / "anchors").mkdir()
+    for index, (_, depth, _) in enumerate(pictures()):
+        np.save(folder / "relative" / f"{index:04d}.npy", depth.astype(np.float32) / 7)
+        np.save(folder / "anchors" / f"{index:04d}.npy", depth.astype(np.float32) / 1000)
+    return location, {"relative": "affine_depth"}
+
+
 def synthetic_hall(_):
     options = {"frames": "3", "scale": "0.05", "noise": "kinect", "rings": "8", "columns": "64"}
     return "synthetic:hall", options
@@ -364,6 +383,8 @@ RECORDINGS = {
     "kitti object": ("kitti", kitti_object),
     "rgbd_folder": ("rgbd_folder", rgbd_folder),
     "stereo": ("stereo", stereo),
+    "pictures": ("image_folder", image_folder),
+    "pictures with relative depth": ("image_folder", image_folder_relative),
     "realsense .db3": ("realsense", realsense_db3),
     "realsense .bag": ("realsense", realsense_bag),
     "synthetic": ("synthetic", synthetic),
@@ -408,7 +429,7 @@ def name(request):
 def measured_values(measurement):
     if isinstance(measurement, StereoPair):
         return np.stack([image.pixels for image in measurement.images])
-    names = ("values", "metres", "points")
+    names = ("values", "metres", "points", "pixels")
     return next(getattr(measurement, name) for name in names if hasattr(measurement, name))
 
 
@@ -469,6 +490,8 @@ def test_every_frame_belongs_to_sensors_of_the_rig(source):
             for image in images:
                 camera = source.rig.cameras[image.camera_name]
                 assert image.pixels.shape[:2] == (camera.height, camera.width)
+        elif isinstance(frame.measurement, Image):
+            assert frame.measurement is frame.images[frame.sensor]
         else:
             assert source.rig.cameras[frame.sensor] is frame.measurement.camera
         for camera, image in frame.images.items():
@@ -526,7 +549,7 @@ def test_the_samples_hold_every_measurement_and_picture_in_order_of_time(source)
         if isinstance(frame.measurement, StereoPair):
             images = frame.measurement.images
             assert {(image.camera_name, image.timestamp_ns) for image in images} <= pictured
-        else:
+        elif not isinstance(frame.measurement, Image):
             assert frame.timestamp_ns in measured
         assert {(camera, image.timestamp_ns) for camera, image in frame.images.items()} <= pictured
 
@@ -589,5 +612,9 @@ def test_a_recording_is_recognised_by_content_under_any_name(recording, tmp_path
         return  # a name, not a path
     renamed = tmp_path / "renamed.bin"
     (shutil.copytree if original.is_dir() else shutil.copy)(original, renamed)
-    with open_source(original) as here, open_source(renamed) as there:
+    options = recording.options
+    with (
+        open_source(original, options=options) as here,
+        open_source(renamed, options=options) as there,
+    ):
         assert hashes(there) == hashes(here)
