@@ -91,16 +91,18 @@ class StereoSettings:
     model : str or None
         ONNX file of a network that takes two rectified pictures and puts out the disparity of the
         first, pixels of its own width; None: semi-global matching.
-    mean, std : (float, float, float)
+    mean : (float, float, float)
         Of red, green and blue in 0 to 1; the network is given (x - mean) / std.
+    std : (float, float, float)
+        See mean.
     engine : {"auto", "opencv", "onnxruntime"}
         What runs the network; auto is OpenCV, and onnxruntime where OpenCV cannot.
     """
 
     nearest_m: float | None = None
     model: str | None = None
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mean: Annotated[tuple[float, float, float], Parameter(negative=())] = (0.0, 0.0, 0.0)
+    std: Annotated[tuple[float, float, float], Parameter(negative=())] = (1.0, 1.0, 1.0)
     engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
 
     def __post_init__(self) -> None:

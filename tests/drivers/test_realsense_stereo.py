@@ -150,11 +150,54 @@ def test_info_shows_the_pair_and_the_depth_beside_it(capsys):
     assert [line.endswith(", of a stereo pair") for line in lines] == [True, True]
 
 
-@pytest.mark.parametrize("command", [["reconstruct"], ["depth"], ["export", "cloud"]])
-def test_depth_of_a_pair_is_refused_in_one_sentence(command, tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out")]
-    assert cli.run([*command, str(SDK_FILE), "-o", "infrared=pair", *out]) == 1
-    said = capsys.readouterr().err
-    assert "is a stereo pair of 'infrared_1' and 'infrared_2'" in said
-    assert "open the recording without -o infrared=pair" in said
-    assert "Traceback" not in said
+def record_wall(path, shift_px):
+    """Write three frames of a textured wall that the right camera sees so many pixels farther left.
+
+    The cameras look through 200 px of focal length and are 5 cm apart.
+    """
+    import cv2
+
+    names = ("depth", "infrared_1", "infrared_2")
+    matrix = np.eye(4)
+    matrix[0, 3] = 0.05
+    links = (
+        RigidTransform("depth", "infrared_1", np.eye(4)),
+        RigidTransform("depth", "infrared_2", matrix),
+    )
+    rig = Rig({n: Camera(n, 240, 120, 200.0, 200.0, 119.5, 59.5) for n in names}, links)
+    noise = np.random.default_rng(3).integers(0, 256, (120, 300), dtype=np.uint8)
+    wall = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 1.2), None, 0, 255, cv2.NORM_MINMAX)
+    writer = Db3Writer(str(path), RecordedDevice(rig, 0.001, 25))
+    for index in range(3):
+        stamp_ns = BEGIN_NS + index * PERIOD_NS
+        depth = RawDepth(np.full((120, 240), 777, np.uint16), 0.001, rig.cameras["depth"], stamp_ns)
+        writer.write(Sample("depth", stamp_ns, depth))
+        for name, first in (("infrared_1", 0), ("infrared_2", shift_px)):
+            pixels = np.ascontiguousarray(wall[:, first : first + 240])
+            writer.write(Sample(name, stamp_ns, Image(pixels, name, stamp_ns)))
+    writer.close()
+    return str(path)
+
+
+def test_a_pair_is_matched_to_depth_in_metres(tmp_path, capsys):
+    # 200 px 0.05 m / 16 px.
+    location, out = record_wall(tmp_path / "wall.db3", 16), tmp_path / "out"
+    command = ["depth", location, "-o", "infrared=pair", "--out", str(out)]
+    assert cli.run([*command, "--format", "tiff"]) == 0
+    capsys.readouterr()
+    import cv2
+
+    metres = cv2.imread(str(out / "000001.tiff"), cv2.IMREAD_UNCHANGED)
+    assert (metres > 0).mean() > 0.8
+    assert np.median(metres[metres > 0]) == pytest.approx(0.625, rel=0.002)
+    cloud = ["export", "cloud", location, "-o", "infrared=pair", "--out", str(tmp_path / "clouds")]
+    assert cli.run(cloud) == 0
+    assert "3 clouds of" in capsys.readouterr().out
+
+
+def test_the_noise_of_a_pair_is_that_of_its_baseline(tmp_path):
+    location = record_wall(tmp_path / "wall.db3", 16)
+    with open_source(location, options={"infrared": "pair"}) as source:
+        # 0.08 px: z^2 0.08 / (200 px 0.05 m).
+        sigma_m = source.rig.noise_of("infrared_1").sigma_m(np.float64(1.0))
+    assert sigma_m == pytest.approx(0.008, rel=1e-4)

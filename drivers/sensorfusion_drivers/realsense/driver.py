@@ -52,9 +52,9 @@ class RealSenseDriver(Driver):
             ``realsense:`` for the only camera, or a serial number.
         infrared : bool or "pair"
             Put the pictures of the infrared cameras beside each frame, as "infrared_1" and
-            "infrared_2"; of a camera, among the samples. ``pair``, of recordings: each frame is
-            the StereoPair of both, with depth and colour beside it; frames without both are left
-            out and counted.
+            "infrared_2"; of a camera, among the samples. ``pair``, of recordings: depth is matched
+            anew in the two of each frame, that of the camera lies beside it; frames without both
+            are left out and counted.
         strict : bool
             Refuse a damaged file; else what is whole of it is read, and a note says what is not.
         depth_unit_m : float or None

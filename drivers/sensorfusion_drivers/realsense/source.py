@@ -18,7 +18,13 @@ from sensorfusion.sources.synchronize import median_period_ns, pair_by_time
 from sensorfusion.stereo_pair import StereoPair
 from sensorfusion_drivers.realsense.motion import join_halves
 from sensorfusion_drivers.realsense.placing import IMU, place
-from sensorfusion_drivers.realsense.stereo import LEFT, RIGHT, check_pair, taken_at_once
+from sensorfusion_drivers.realsense.stereo import (
+    LEFT,
+    RIGHT,
+    check_pair,
+    taken_at_once,
+    with_noise_of_pair,
+)
 from sensorfusion_drivers.realsense.streams import (
     ACCEL,
     COLOR,
@@ -87,6 +93,7 @@ class RealSenseSource(SeekableFrameSource):
             self._color = recording.streams.get(COLOR)
             if self._as_pair:
                 check_pair(recording)
+                self.rig = with_noise_of_pair(self.rig)
             self._pairs = self._paired()
             pictured = [name for name in recording.streams if name.startswith(INFRARED)]
             self._partners = {name: self._partners_of(name) for name in pictured if infrared}

@@ -1,12 +1,15 @@
 """The two infrared cameras of a RealSense recording as a stereo pair."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import UnsupportedRecordingError
+from sensorfusion.noise import DepthNoise
+from sensorfusion.rig import Rig
 from sensorfusion_drivers.realsense.streams import INFRARED, Recording
 
 LEFT: Final = f"{INFRARED}_1"
@@ -34,6 +37,15 @@ def check_pair(recording: Recording) -> None:
         "size and with their places recorded; open it without that option"
     )
     raise UnsupportedRecordingError(msg)
+
+
+def with_noise_of_pair(rig: Rig) -> Rig:
+    """Return a rig that knows how noisy depth of the left infrared camera is."""
+    baseline_m = float(np.linalg.norm(rig.transform(RIGHT, LEFT).translation_m))
+    if not baseline_m:
+        return rig
+    noise = DepthNoise.stereo(baseline_m, rig.cameras[LEFT].fx)
+    return replace(rig, depth_noise={**rig.depth_noise, LEFT: noise})
 
 
 def taken_at_once(

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.overview import spread_indices
 from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.usage import UsageError
-from sensorfusion.config import DepthSettings, ModelSettings
+from sensorfusion.config import DepthSettings, ModelSettings, StereoSettings
 from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
 from sensorfusion.depth.predicted import is_picture
 from sensorfusion.errors import ConfigError, UnsupportedRecordingError
@@ -89,11 +89,14 @@ class Kept:
         Farther measurements are left out, metres: by default 65, and all that a LiDAR measured.
     flying_pixel_filter : bool
         Leave out pixels that hang between a near edge and what is behind it.
+    stereo : StereoSettings
+        Of stereo pairs.
     """
 
     near_m: float = 0.0
     far_m: float | None = None
     flying_pixel_filter: bool = True
+    stereo: StereoSettings = field(default_factory=StereoSettings)
 
     def settings(self, source: FrameSource, model: ModelSettings | None = None) -> DepthSettings:
         """Return these as settings of the depth stage; ``UsageError`` if one is out of range."""
@@ -106,6 +109,7 @@ class Kept:
                 far_m=far_m,
                 flying_pixel_filter=self.flying_pixel_filter,
                 model=model or ModelSettings(),
+                stereo=self.stereo,
             )
         except ConfigError as error:
             raise UsageError(str(error)) from error

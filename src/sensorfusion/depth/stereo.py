@@ -30,7 +30,8 @@ from sensorfusion.stereo_pair import StereoPair
 
 # Where nothing is seen in the small pictures, things are looked for up to this share of the width.
 _USUAL_SHARE = 1 / 8
-# Disparities of which less than this is left of infinity are no distance.
+# Disparities that are not so many deviations off infinity are no distance; of a glimpse, pixels.
+_OFF_INFINITY_SIGMAS = 2.0
 _LEAST_PX = 0.05
 
 
@@ -154,11 +155,11 @@ def _depth(
         kernels.bring_back(values, disparity.sigma_px, origin, rectified.back, found, own_origin)
     matched = own_origin == Origin.MEASURED
     above_px = np.where(matched, found[..., 0] + np.float32(rectified.doffs_px), 1)
-    far = matched & (above_px <= _LEAST_PX)
+    far = matched & (above_px <= _OFF_INFINITY_SIGMAS * found[..., 1])
     own_origin[far] = Origin.TOO_FAR
     matched &= ~far
     unit_m_px = np.float32(rectified.focal_px * rectified.baseline_m)
-    along_m = unit_m_px / np.maximum(above_px, np.float32(_LEAST_PX))
+    along_m = unit_m_px / np.where(matched, above_px, np.float32(1))
     metres = np.where(matched, along_m * rectified.z_per_depth, 0).astype(np.float32)
     sigma_m = along_m * along_m / unit_m_px * found[..., 1] * rectified.z_per_depth
     kept_m = np.where(matched, sigma_m, 0).astype(np.float32)
