@@ -35,6 +35,12 @@ app.command(
     help="Measure depth maps against the true ones.",
 )
 
+app.command(
+    "sensorfusion.cli.drift:drift",
+    name="drift",
+    help="Measure how the scale of a monocular model jumps from frame to frame.",
+)
+
 Json = Annotated[bool, Parameter(negative=())]
 
 
