@@ -93,6 +93,7 @@ COMPARISONS = (
     "ros",
     "recording",
     "realsense_reading",
+    "stereo",
     "train_monocular",
 )
 

@@ -115,6 +115,7 @@ def refine(
                 continue
             first, last = max(u - radius, 0), min(u + radius, width - 1)
             a, b, c = F32(0), F32(0), F32(0)
+            count, scatter = 0, F32(0)
             for loose in (True, False):
                 n, sx, sy, sd = F32(0), F32(0), F32(0), F32(0)
                 sxx, syy, sxy, sxd, syd = F32(0), F32(0), F32(0), F32(0), F32(0)
@@ -145,16 +146,18 @@ def refine(
                 b = (cxd * cyy - cyd * cxy) / determinant
                 c = (cyd * cxx - cxd * cxy) / determinant
                 a = (sd - b * sx - c * sy) * m
-            count = 0
-            scatter = F32(0)
-            for y in range(top, bottom + 1):
-                for x in range(first, last + 1):
-                    plane = a + b * F32(x - u) + c * F32(y - v)
-                    off = disparity[y, x] - d0 - plane
-                    if abs(off) < tolerance:
-                        rows[count], columns[count], planes[count] = y, x, d0 + plane
-                        scatter += off * off
-                        count += 1
+                count, scatter = 0, F32(0)
+                for y in range(top, bottom + 1):
+                    for x in range(first, last + 1):
+                        plane = a + b * F32(x - u) + c * F32(y - v)
+                        off = disparity[y, x] - d0 - plane
+                        if abs(off) < tolerance:
+                            rows[count], columns[count], planes[count] = y, x, d0 + plane
+                            scatter += off * off
+                            count += 1
+                # The whole window lies on the plane: to fit it again would change nothing.
+                if count == (bottom - top + 1) * (last - first + 1) and n == F32(count):
+                    break
             n, sg, sr, sgg, sgr, srr = F32(0), F32(0), F32(0), F32(0), F32(0), F32(0)
             for i in range(count):
                 place = F32(columns[i]) - planes[i]
