@@ -50,7 +50,10 @@ def seen(board, camera, T_camera_board, noise_px=0.0, rng=None):
 
 
 def picture(board, camera, T_camera_board, legacy=False):
-    """Return what a camera sees of a board in an otherwise grey world, uint8 (H, W)."""
+    """Return what a camera sees of a board in an otherwise grey world, uint8 (H, W).
+
+    Of a camera without distortion: to undo that at every ray would take minutes.
+    """
     big = replace(
         camera,
         width=camera.width * _ACROSS,

@@ -85,6 +85,13 @@ def test_a_chessboard_of_another_size_is_not_taken_for_the_one_asked_for(size):
     assert told == f"shows 7x5 inner corners, not {size[0]}x{size[1]}"
 
 
+def test_a_part_of_a_chessboard_is_said_to_be_one():
+    board = Chessboard(8, 5, 0.03)
+    T = placed(board, turned(10, -14, 5), (-0.12, -0.03, 0.4))
+    told = view_board(board, picture(board, CAMERA, T))
+    assert told == "shows 7x5 of 8x5 inner corners: a part, or another board"
+
+
 def test_who_counts_squares_is_told_that_inner_corners_are_fewer():
     T = placed(CHESS, turned(10, -15, 5), (0.0, 0.0, 0.4))
     told = view_board(Chessboard(8, 6, 0.03), picture(CHESS, CAMERA, T))

@@ -116,7 +116,11 @@ def _other_size(board: Chessboard, grid: NDArray[np.float64]) -> str:
     shown = sorted(grid.shape[:2], reverse=True)
     told = f"shows {shown[0]}x{shown[1]} inner corners, not {_size(board)}"
     if sorted(board.corners, reverse=True) == [shown[0] + 1, shown[1] + 1]:
-        told += " (inner corners are one fewer than squares)"
+        return told + " (inner corners are one fewer than squares)"
+    if shown[0] <= max(board.corners) and shown[1] <= min(board.corners):
+        return (
+            f"shows {shown[0]}x{shown[1]} of {_size(board)} inner corners: a part, or another board"
+        )
     return told
 
 
