@@ -195,6 +195,30 @@ class TrackingSettings:
         _check("tracking.largest_jump_m", self.largest_jump_m, 0.01, 10.0)
 
 
+LidarEngine = Literal["plane", "kiss", "small_gicp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LidarSettings:
+    """Settings of the odometry of LiDAR scans.
+
+    Attributes
+    ----------
+    engine : {"plane", "kiss", "small_gicp"}
+        What finds out where scans were taken: ours, or a package of the extra ``lidar``.
+    voxel_size_m : float or None
+        As far as surfaces count as flat, metres: edge of the cubes of the map that scans are laid
+        on. None: as the first scans suggest.
+    """
+
+    engine: Annotated[LidarEngine, _short("lidar", "lidar-engine")] = "plane"
+    voxel_size_m: float | None = None
+
+    def __post_init__(self) -> None:
+        voxel_size_m = 1.0 if self.voxel_size_m is None else self.voxel_size_m
+        _check("lidar.voxel_size_m", voxel_size_m, 0.02, 10.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionSettings:
     """Settings of the fusion stage.
@@ -263,6 +287,7 @@ class Settings:
 
     depth: DepthSettings = field(default_factory=DepthSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    lidar: LidarSettings = field(default_factory=LidarSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
 
