@@ -1,4 +1,4 @@
-"""Opens what is simulated: ``synthetic:room``, ``synthetic:hall``, ``synthetic:street``."""
+"""Opens what is simulated: ``synthetic:room``, ``hall``, ``street`` and ``tunnel``."""
 
 import inspect
 from dataclasses import replace
@@ -15,22 +15,23 @@ from sensorfusion_drivers.synthetic.stereo import STEREO_NAMES, StereoSource, st
 
 _PREFIX = "synthetic:"
 _MOST_FRAMES = 1_000_000
-_USUAL_FRAMES = {"room": 600, "hall": 200, "street": 200}
+_USUAL_FRAMES = {"room": 600, "hall": 200, "street": 200, "tunnel": 200}
 _NOISES: dict[str, dict[str, Noise | None]] = {
     "room": {"none": "none", "kinect": "kinect", "d435": "d435"},
     "hall": {"none": None, "lidar": None, "kinect": "kinect", "d435": "d435"},
     "street": {"none": None, "lidar": None},
+    "tunnel": {"none": None, "lidar": None},
 }
 AnyNoise = Literal["none", "kinect", "d435", "lidar", "camera"]
 _STEREO_NOISES = ("none", "camera")
 
 
 class SyntheticDriver(Driver):
-    """Opens ``synthetic:room``, ``synthetic:hall`` and ``synthetic:street``."""
+    """Opens ``synthetic:room``, ``hall``, ``street`` and ``tunnel``."""
 
     summary = (
         "simulated sensors with exact truth: RGB-D or stereo camera (synthetic:room), LiDAR with "
-        "cameras (synthetic:hall, synthetic:street)"
+        "cameras (synthetic:hall, synthetic:street, synthetic:tunnel)"
     )
 
     def can_open(self, location: str) -> bool:
@@ -58,13 +59,13 @@ class SyntheticDriver(Driver):
         Parameters
         ----------
         location : str
-            ``synthetic:room``, ``synthetic:hall`` or ``synthetic:street``.
+            ``synthetic:room``, ``synthetic:hall``, ``synthetic:street`` or ``synthetic:tunnel``.
         frames : int or None
             Of the room 600 by default, 30 a second, which make about 8 m; else 200 scans, 10 a
-            second: of the street, 210 at most.
+            second: of street and tunnel, 210 at most.
         noise : {"none", "kinect", "d435", "lidar", "camera"}
             Of the room, kind of depth camera; ``none`` is exact; ``camera`` of stereo cameras,
-            whose pictures then have noise. Of hall and street ``lidar`` for scans that err; in the
+            whose pictures then have noise. Of the others ``lidar`` for scans that err; in the
             hall, ``kinect`` and ``d435`` put such a depth camera beside a LiDAR that errs.
         seed : int
             Of scene, motion of a hand and noise, not negative.

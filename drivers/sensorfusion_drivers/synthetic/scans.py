@@ -1,4 +1,4 @@
-"""``synthetic:hall`` and ``synthetic:street``: a spinning LiDAR with cameras beside it."""
+"""``synthetic:hall``, ``street`` and ``tunnel``: a spinning LiDAR with cameras beside it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ from sensorfusion.simulate.lidar_rig import LidarRig, hall_rig, street_rig
 from sensorfusion.simulate.moving import MovingScene
 from sensorfusion.simulate.noise import Noise, measure, model_of
 from sensorfusion.simulate.street import LONGEST_S, street, street_drive
+from sensorfusion.simulate.tunnel import LONGEST_S as LONGEST_IN_TUNNEL_S
+from sensorfusion.simulate.tunnel import tunnel, tunnel_drive
 from sensorfusion.sources.driver import Losses, SeekableFrameSource, Truth
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
@@ -59,6 +61,13 @@ PLACES: Final = {
     ),
     "street": Place(
         street, street_drive, street_rig, (2.0, -24.8), int(1e9 * LONGEST_S) // PERIOD_NS
+    ),
+    "tunnel": Place(
+        tunnel,
+        tunnel_drive,
+        street_rig,
+        (15.0, -24.8),
+        int(1e9 * LONGEST_IN_TUNNEL_S) // PERIOD_NS,
     ),
 }
 

@@ -25,7 +25,7 @@ _CLOUD_WEIGHT = 0.3
 # Standard deviations of how the twist changes from scan to scan (m and rad in a scan).
 _TWIST_SIGMA = np.array([0.03] * 3 + [0.01] * 3)
 _FIXED = 1e12
-_FREE = 0.002
+_FREE = 0.001
 # The errors of neighbouring points are alike, those of a surface's shape even more so.
 _ALIKE = 10.0
 # Overlap is that of points with a normal, if they are at least this share.
@@ -56,8 +56,13 @@ class ScanPoints:
         every = max(1, len(self.points) // most)
         if every == 1:
             return self
-        parts = (self.points, self.normals, self.tau)
-        return ScanPoints(*(np.ascontiguousarray(part[::every]) for part in parts), self.timed)
+        points, normals = self.points[::every], self.normals[::every]
+        return ScanPoints(
+            np.ascontiguousarray(points),
+            np.ascontiguousarray(normals),
+            np.ascontiguousarray(self.tau[::every]),
+            self.timed,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

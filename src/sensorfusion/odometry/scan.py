@@ -163,16 +163,16 @@ class ScanMotion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanResult:
-    """Where a scan was taken, and how well that is known.
+    """Where a scan was taken, and how well that is known; None for what an engine does not say.
 
     Attributes
     ----------
     motion : ScanMotion
-    overlap : float
+    overlap : float or None
         Share of the tracked points with a normal that lie on known surface, 0 to 1.
-    residual_m : float
+    residual_m : float or None
         How far they are from it: 1.48 times the median, metres.
-    conditioning : float
+    conditioning : float or None
         How well the map holds the weakest direction of motion, 0 (free to slide) to 1/3.
     free : ndarray of float64, shape (K, 6)
         Directions in which nothing holds the scan, where the prediction was kept: unit vectors,
@@ -190,9 +190,9 @@ class ScanResult:
     """
 
     motion: ScanMotion
-    overlap: float = 1.0
-    residual_m: float = 0.0
-    conditioning: float = 1.0
+    overlap: float | None = 1.0
+    residual_m: float | None = 0.0
+    conditioning: float | None = 1.0
     free: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 6)))
     sigma_m: float = 0.0
     refused: str = ""
