@@ -211,7 +211,7 @@ class LidarSettings:
         on. None: as the first scans suggest.
     """
 
-    engine: Annotated[LidarEngine, _short("lidar", "lidar-engine")] = "plane"
+    engine: LidarEngine = "plane"
     voxel_size_m: float | None = None
 
     def __post_init__(self) -> None:

@@ -123,7 +123,7 @@ def test_options_from_the_command_line_are_those_of_open_and_truth(location):
         (HALL, {"columns": 10**9}, "columns is 1000000000; expected 16 to 4096"),
         ("synthetic:room", {"rings": 32}, "rings is 32, which this scene does not have"),
         ("synthetic:room", {"noise": "lidar"}, "noise 'lidar'; expected one of none, kinect"),
-        ("synthetic:", {}, "no such scene; expected synthetic:room, synthetic:hall or"),
+        ("synthetic:", {}, "no such scene; expected synthetic:room, synthetic:hall, "),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_in_a_sentence(location, options, complaint):
