@@ -229,6 +229,26 @@ def test_the_check_is_what_its_sentence_says():
     np.testing.assert_array_equal(checked[kept], there[kept])
 
 
+def test_what_is_beside_a_gap_says_whether_it_is_hidden():
+    rng = np.random.default_rng(6)
+    there = np.where(rng.random((20, 60)) < 0.6, rng.integers(0, 12, (20, 60)), np.nan)
+    back = np.where(rng.random((20, 60)) < 0.9, rng.integers(0, 12, (20, 60)), np.nan)
+    expected = np.where(np.isnan(there), 0, 1)
+    for v in range(20):
+        for u in np.flatnonzero(np.isnan(there[v])):
+            before, behind = there[v, :u], there[v, u + 1 :]
+            sides = [*before[np.isfinite(before)][-1:], *behind[np.isfinite(behind)][:1]]
+            if not sides:
+                continue
+            place = int(u - min(sides))
+            if place < 0 or back[v, place] > min(sides) + 1:
+                expected[v, u] = Origin.OCCLUDED
+    origin = np.where(np.isnan(there), 0, 1).astype(np.uint8)
+    kernels.explain(there.astype(np.float32), back.astype(np.float32), 1.0, origin)
+    np.testing.assert_array_equal(origin, expected)
+    assert (expected == Origin.OCCLUDED).sum() > 50
+
+
 def test_on_the_way_back_planes_stay_planes_and_edges_stay_edges():
     v, u = np.mgrid[:30, :40].astype(np.float32)
     disparity = 5 + 0.2 * u + 0.1 * v
