@@ -6,15 +6,17 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.depth._kriging_kernels import invert
+
 Floats = NDArray[np.float64]
 
 # Tried lengths, as shares of the picture's width and of a step in the third coordinate; spreads
 # of field and of what no field explains, as shares of the values' own spread.
 _LENGTHS = (0.08, 0.2, 0.5, 1.2)
 _STEPS = (0.25, 1.0, 1e3)
-_FIELDS = (0.5, 1.0, 2.0, 4.0)
-_NUGGETS = (0.1, 0.3, 0.6)
-_TRIED_ON = 120
+_FIELDS = (0.6, 1.2, 2.5)
+_NUGGETS = (0.15, 0.4)
+_TRIED_ON = 100
 # An error beyond so many of its own deviations is an outlier, and does not choose the lengths.
 _OUTLIER = 3.5
 _ROUNDS = 3
@@ -127,7 +129,8 @@ def _left_out(
     field, nugget = model
     covariance = field**2 * _alike(scaled, scaled)
     covariance[np.diag_indices_from(covariance)] += nugget**2 + sigmas**2
-    inverse: Floats = np.linalg.inv(covariance).astype(np.float64, copy=False)
+    inverse = np.empty_like(covariance)
+    invert(covariance, inverse)
     own = np.diag(inverse)
     return inverse @ values / own, 1.0 / np.sqrt(own), inverse
 
