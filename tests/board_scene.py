@@ -1,6 +1,7 @@
 """Boards before cameras, with exact truth: corners by projection, pictures by casting rays."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,6 +55,19 @@ def picture(board, camera, T_camera_board, legacy=False):
 
     Of a camera without distortion: to undo that at every ray would take minutes.
     """
+    rays = _rays(camera)
+    T = T_camera_board.matrix.astype(np.float32)
+    reach = (T[:3, 2] @ T[:3, 3]) / (rays @ T[:3, 2])
+    on_board = ((rays * reach[..., None] - T[:3, 3]) @ T[:3, :2]) / board.square_m
+    levels = _levels(board, on_board, legacy)
+    levels[~(reach > 0)] = 128
+    shape = (camera.height, _ACROSS, camera.width, _ACROSS)
+    return levels.reshape(shape).mean(axis=(1, 3)).round().astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _rays(camera):
+    """Return where the parts of each pixel look, float32 (H, W, 3): cast many times."""
     big = replace(
         camera,
         width=camera.width * _ACROSS,
@@ -64,14 +78,7 @@ def picture(board, camera, T_camera_board, legacy=False):
         cy=(camera.cy + 0.5) * _ACROSS - 0.5,
     )
     u, v = np.meshgrid(np.arange(big.width), np.arange(big.height))
-    rays = big.directions(np.stack([u, v], axis=-1))
-    T = T_camera_board.matrix
-    reach = (T[:3, 2] @ T[:3, 3]) / (rays @ T[:3, 2])
-    on_board = ((rays * reach[..., None] - T[:3, 3]) @ T[:3, :2]) / board.square_m
-    levels = _levels(board, on_board, legacy)
-    levels[~(reach > 0)] = 128
-    shape = (camera.height, _ACROSS, camera.width, _ACROSS)
-    return levels.reshape(shape).mean(axis=(1, 3)).round().astype(np.uint8)
+    return big.directions(np.stack([u, v], axis=-1)).astype(np.float32)
 
 
 def _levels(board, on_board, legacy):
@@ -79,7 +86,7 @@ def _levels(board, on_board, legacy):
     columns, rows = board.corners
     x, y = on_board[..., 0], on_board[..., 1]
     # A white rim of one square, and grey beyond.
-    levels = np.full(x.shape, 128.0)
+    levels = np.full(x.shape, 128, np.float32)
     levels[(x > -2) & (x < columns + 1) & (y > -2) & (y < rows + 1)] = 230
     inside = (x >= -1) & (x < columns) & (y >= -1) & (y < rows)
     if isinstance(board, Chessboard):

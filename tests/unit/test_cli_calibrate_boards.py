@@ -285,7 +285,8 @@ def test_a_recording_without_a_board_is_an_error(recording, capsys):
     ("arguments", "told"),
     [(["--tolerance", "2"], "expected a share"), (["--camera", "x"], "the rig has")],
 )
-def test_wrong_usage_of_the_check_is_said(recording, capsys, arguments, told):
-    code, _, error = _run(capsys, "check-depth", *recording(lambda z, _: z), *arguments)
+def test_wrong_usage_of_the_check_is_said(capsys, arguments, told):
+    given = ["check-depth", "synthetic:room", "--chessboard", NAMED, *arguments]
+    code, _, error = _run(capsys, *given)
     assert code == 2
     assert told in error

@@ -39,13 +39,15 @@ class BoardView:
         return self.points_m[:, :2].min(axis=0), self.points_m[:, :2].max(axis=0)
 
 
-def view_board(board: Board, grey: NDArray[np.uint8]) -> BoardView | str:
+def view_board(board: Board, grey: NDArray[np.uint8], *, explain: bool = True) -> BoardView | str:
     """Find a board in a picture.
 
     Parameters
     ----------
     board : Chessboard or Charuco
     grey : ndarray of uint8, shape (H, W)
+    explain : bool
+        Where the board is not found, look for what people mistake, which takes longer.
 
     Returns
     -------
@@ -53,11 +55,11 @@ def view_board(board: Board, grey: NDArray[np.uint8]) -> BoardView | str:
         The corners; or why there are none, for people.
     """
     if isinstance(board, Chessboard):
-        grid = find_chessboard(board, grey)
+        grid = find_chessboard(board, grey, explain=explain)
         if isinstance(grid, str):
             return grid
         return BoardView(board.points_m, grid.reshape(-1, 2), edge_width_px(grid, grey))
-    corners = find_charuco(board, grey)
+    corners = find_charuco(board, grey, explain=explain)
     if isinstance(corners, str):
         return corners
     indices, pixels = corners

@@ -9,7 +9,7 @@ _FEWEST_CORNERS = 6
 
 
 def find_charuco(
-    board: Charuco, grey: NDArray[np.uint8]
+    board: Charuco, grey: NDArray[np.uint8], *, explain: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | str:
     """Find the inner corners of a ChArUco board.
 
@@ -20,6 +20,8 @@ def find_charuco(
     ----------
     board : Charuco
     grey : ndarray of uint8, shape (H, W)
+    explain : bool
+        Look for markers of other dictionaries where there are none of this, which takes longer.
 
     Returns
     -------
@@ -30,6 +32,8 @@ def find_charuco(
     """
     indices, pixels, markers = _best(board, grey)
     if len(indices) < _FEWEST_CORNERS:
+        if not (markers or explain):
+            return f"has no marker of {board.dictionary}"
         return _reason(board, grey, len(indices), markers)
     places = board.points_m[indices]
     if not (places[:, :2].max(axis=0) > places[:, :2].min(axis=0)).all():

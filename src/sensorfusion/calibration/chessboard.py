@@ -14,13 +14,17 @@ _WINDOW_PX = (2, 15)
 _BEYOND, _SHARE = 1.2, 0.4
 
 
-def find_chessboard(board: Chessboard, grey: NDArray[np.uint8]) -> NDArray[np.float64] | str:
+def find_chessboard(
+    board: Chessboard, grey: NDArray[np.uint8], *, explain: bool = True
+) -> NDArray[np.float64] | str:
     """Find the inner corners of a chessboard.
 
     Parameters
     ----------
     board : Chessboard
     grey : ndarray of uint8, shape (H, W)
+    explain : bool
+        Look for a board of another size where this one is not found, which takes longer.
 
     Returns
     -------
@@ -46,12 +50,14 @@ def find_chessboard(board: Chessboard, grey: NDArray[np.uint8]) -> NDArray[np.fl
     if found:
         grid = np.asarray(corners, np.float64).reshape(board.rows, board.columns, 2)
         if _goes_on(grid, small):
-            return _nothing(board, small, f"shows more inner corners than {_size(board)}")
+            told = f"shows more inner corners than {_size(board)}"
+            return _nothing(board, small, told) if explain else told
     else:
         # Not to be satisfied with a part of a larger board, whose place would differ by picture.
         larger = _largest_grid(small, board.corners)
         if larger is None:
-            return _nothing(board, small, "no chessboard was found")
+            told = "no chessboard was found"
+            return _nothing(board, small, told) if explain else told
         if sorted(larger.shape[:2]) != sorted(board.corners):
             return _other_size(board, larger)
         grid = larger if larger.shape[1] == board.columns else larger.transpose(1, 0, 2)

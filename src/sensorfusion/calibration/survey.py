@@ -4,11 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sensorfusion.calibration.board import Board
 from sensorfusion.calibration.board_pictures import read_grey
 from sensorfusion.calibration.board_view import BoardView, view_board
 from sensorfusion.errors import CalibrationError, CorruptRecordingError
+
+EXPLAINED: Final = 5
+"""So many pictures without the board are looked at for what people mistake; then it is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,7 @@ def survey(files: Sequence[Path], board: Board) -> Survey:
             refused[path] = f"is damaged or no picture ({_without_path(error, path)})"
             continue
         sizes.setdefault((grey.shape[1], grey.shape[0]), []).append(path)
-        seen = view_board(board, grey)
+        seen = view_board(board, grey, explain=len(refused) < EXPLAINED)
         if isinstance(seen, str):
             refused[path] = seen
         else:

@@ -13,6 +13,7 @@ from sensorfusion.calibration.board import Board
 from sensorfusion.calibration.board_depth import BoardDepth, BoardPlane, board_plane, compare_depth
 from sensorfusion.calibration.board_view import BLURRED_PX, BoardView, view_board
 from sensorfusion.calibration.depth_faults import bowing_of, name_faults
+from sensorfusion.calibration.survey import EXPLAINED
 from sensorfusion.cli.boards import BoardOptions
 from sensorfusion.cli.depth import Kept
 from sensorfusion.cli.location import SourceOptions
@@ -118,7 +119,9 @@ class _Check:
         if image is None:
             self.without[index] = "has no picture"
             return
-        view = view_board(self.board, _grey(image))
+        # In a long recording most frames may show none, for one reason.
+        explain = len(self.without) < EXPLAINED
+        view = view_board(self.board, _grey(image), explain=explain)
         if isinstance(view, str):
             self.without[index] = view
             return
