@@ -1,7 +1,7 @@
 """Rig: the cameras, LiDARs and inertial sensors of a device and how they sit to each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sensorfusion.camera import Camera
 from sensorfusion.errors import CalibrationError
@@ -26,12 +26,15 @@ class Rig:
         Coordinate systems of the inertial sensors.
     lidars : mapping of str to Lidar
         By name, which is also that of the coordinate system.
+    time_offsets_ns : mapping of str to int
+        By sensor: what is to be added to its time stamps so that all are of one clock. A driver
+        that is given a rig adds them, and keeps them here; see :meth:`on_one_clock`.
 
     Raises
     ------
     CalibrationError
-        If a key is not its sensor's name, noise belongs to no camera, two sensors share a name,
-        or the transforms leave a sensor unconnected.
+        If a key is not its sensor's name, noise belongs to no camera, a time offset to no sensor,
+        two sensors share a name, or the transforms leave a sensor unconnected.
     """
 
     cameras: Mapping[str, Camera]
@@ -39,6 +42,7 @@ class Rig:
     depth_noise: Mapping[str, DepthNoise] = field(default_factory=dict)
     imus: tuple[str, ...] = ()
     lidars: Mapping[str, Lidar] = field(default_factory=dict)
+    time_offsets_ns: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sensors: tuple[Camera | Lidar, ...] = (*self.cameras.values(), *self.lidars.values())
@@ -54,12 +58,24 @@ class Rig:
         if len(set(names)) < len(names):
             msg = f"rig: sensors are named {', '.join(names)}; expected each name once"
             raise CalibrationError(msg)
+        for name in self.time_offsets_ns:
+            if name not in names:
+                msg = f"rig: a time offset of {name!r}; there are {', '.join(names) or 'none'}"
+                raise CalibrationError(msg)
         for name in names[1:]:
             self.transform(names[0], name)
 
     def noise_of(self, camera: str) -> DepthNoise:
         """Return the depth noise of a camera, :meth:`DepthNoise.unknown` where none is given."""
         return self.depth_noise.get(camera, DepthNoise.unknown())
+
+    def time_offset_ns(self, sensor: str) -> int:
+        """Return what is to be added to a sensor's time stamps, 0 where nothing is given."""
+        return self.time_offsets_ns.get(sensor, 0)
+
+    def on_one_clock(self) -> "Rig":
+        """Return the rig for samples whose time stamps were brought to one clock."""
+        return replace(self, time_offsets_ns={})
 
     def transform(self, target: str, source: str) -> RigidTransform:
         """Return ``T_target_source``, chained over the rig's transforms.

@@ -86,9 +86,10 @@ class CloudsDriver(Driver):
         images = images or (None if rig is None else _beside(rig.parent, "images"))
         known = _rig(rig, lidar, ring_count(raw, first.path), raw)
         name = lidar or next(iter(known.lidars))
+        listing = listing.later(known.time_offset_ns(name))
         meaning = Meaning(name, whole_shift_m(raw, first.path), points == "world")
         notes = [*listing.notes, *([raw.note] if raw.note else []), *_shift_note(meaning)]
-        pictures = {} if images is None else pair_pictures(images, known, listing)
+        pictures = {} if images is None else pair_pictures(images, known, listing, name)
         notes += [paired.note for paired in pictures.values() if paired.note]
         trajectory = trajectory_of(listing, _viewpoints(listing), meaning)
         return CloudsSource(listing, meaning, known, trajectory, pictures, tuple(notes))

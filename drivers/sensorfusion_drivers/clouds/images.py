@@ -47,12 +47,13 @@ class Pictures:
     note: str
 
 
-def pair_pictures(folder: Path, rig: Rig, listing: Listing) -> dict[str, Pictures]:
+def pair_pictures(folder: Path, rig: Rig, listing: Listing, lidar: str) -> dict[str, Pictures]:
     """Pair the pictures of each camera with scans.
 
     ``FOLDER/*.png`` are those of the rig's only camera, ``FOLDER/NAME/*.png`` those of camera
     NAME. Pictures are paired by the times in their names where scans have times, else by equal
-    names, else by order.
+    names, else by order. The rig's time offsets are added to the pictures' times; a picture without
+    a time of its own takes that of its scan, which holds the offset of ``lidar`` already.
 
     Raises
     ------
@@ -64,7 +65,8 @@ def pair_pictures(folder: Path, rig: Rig, listing: Listing) -> dict[str, Picture
     paired = {}
     for camera, place in _folders(folder, rig).items():
         files = sorted(_pictures(place), key=natural_order)
-        paired[camera] = _paired(camera, files, listing)
+        offset_ns = rig.time_offset_ns(camera)
+        paired[camera] = _paired(camera, files, listing, (offset_ns, rig.time_offset_ns(lidar)))
     return paired
 
 
@@ -98,11 +100,15 @@ def _pictures(folder: Path) -> list[Path]:
         raise SourceError(msg) from error
 
 
-def _paired(camera: str, files: list[Path], listing: Listing) -> Pictures:
+def _paired(
+    camera: str, files: list[Path], listing: Listing, offsets_ns: tuple[int, int]
+) -> Pictures:
+    """Return pairs; the offsets are those of the camera and of the LiDAR."""
+    own_ns, lidar_ns = offsets_ns
     scans_ns = listing.instants.timestamps_ns
     named_ns = instants_in_names(files)
     if listing.instants.known and named_ns is not None:
-        return _by_time(files, named_ns, scans_ns)
+        return _by_time(files, tuple(stamp + own_ns for stamp in named_ns), scans_ns)
     stems = {without_ending(scan.path): index for index, scan in enumerate(listing.scans)}
     if len(stems) < len(listing.scans):  # several scans of one file share its name
         stems = {}
@@ -117,7 +123,8 @@ def _paired(camera: str, files: list[Path], listing: Listing) -> Pictures:
             "and without times; expected equal names or one for each scan"
         )
         raise SourceError(msg)
-    of_scan = {index: Picture(path, scans_ns[index]) for index, path in by_stem.items()}
+    late_ns = own_ns - lidar_ns
+    of_scan = {index: Picture(path, scans_ns[index] + late_ns) for index, path in by_stem.items()}
     return Pictures(of_scan, (), len(files) - len(of_scan), note)
 
 

@@ -1,7 +1,7 @@
 """The scans of a location, before any of them is read whole."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,13 @@ class Listing:
     instants: Instants
     notes: tuple[str, ...] = ()
     left_out: int = 0
+
+    def later(self, offset_ns: int) -> "Listing":
+        """Return the same with so many nanoseconds added to each instant."""
+        if not offset_ns:
+            return self
+        stamps_ns = tuple(stamp + offset_ns for stamp in self.instants.timestamps_ns)
+        return replace(self, instants=replace(self.instants, timestamps_ns=stamps_ns))
 
 
 def holds_clouds(location: Path) -> bool:

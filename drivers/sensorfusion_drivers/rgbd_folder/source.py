@@ -214,6 +214,12 @@ def _open_with_rig(listing: Listing, folder: Path, given: Given) -> RgbdFolderSo
         found = ", ".join(rig.cameras) or "none"
         msg = f"{folder / RIG_FILE}: cameras {found}; expected {' and '.join(names)}; mend the file"
         raise CalibrationError(msg)
+    if any(rig.time_offsets_ns.values()):
+        msg = (
+            f"{folder / RIG_FILE}: time_offsets_ns, which the drivers clouds and ros apply; "
+            "here change the time stamps in the lists, and take the table out of the file"
+        )
+        raise CalibrationError(msg)
     cameras = {name: rig.cameras[name] for name in names}
     registered = (rig.transform("color", "depth"),) if listing.color else ()
     noise = {name: value for name, value in rig.depth_noise.items() if name in cameras}

@@ -215,7 +215,7 @@ class TumWriter(SampleWriter):
                 "take the pictures of this layout as registered"
             )
         if color is None or not self._is_registered(depth, color) or not depth.distortion.is_none:
-            write_rig(self._source.rig, self._temporary / RIG_FILE)
+            write_rig(self._source.rig.on_one_clock(), self._temporary / RIG_FILE)
 
     def _is_registered(self, depth: Camera, color: Camera) -> bool:
         lens = [

@@ -1,5 +1,6 @@
 """The driver for recordings of ROS: bags of ROS 1 and ROS 2, and MCAP."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,8 @@ def _open(
     topics = timed_topics(
         recording, [measuring, *(picture.topic for picture in placed.pictures.values())]
     )
+    if given is not None and given.time_offsets_ns:
+        placed, topics = _on_one_clock(given, placed, topics, measuring)
     streams = _streams(recording, placed, topics, measuring)
     poses = None
     if odometry is not None:
@@ -145,6 +148,24 @@ def _open(
         poses = read_poses(recording, odometry, static, T_frame_sensor, stamps_ns)
     notes = (*recording.notes, *choice.notes, *placed.notes)
     return RosSource(recording, placed.rig, streams, poses, notes)
+
+
+def _on_one_clock(
+    given: Rig, placed: Placed, topics: dict[str, TimedTopic], measuring: str
+) -> tuple[Placed, dict[str, TimedTopic]]:
+    """Add the time offsets of a rig file to the stamps; the rig says that they are added."""
+    of_sensor = {camera: picture.topic for camera, picture in placed.pictures.items()}
+    of_sensor[placed.sensor] = measuring
+    later = dict(topics)
+    for sensor, name in of_sensor.items():
+        stamps_ns = topics[name].stamps_ns + given.time_offset_ns(sensor)
+        later[name] = replace(topics[name], stamps_ns=stamps_ns)
+    offsets_ns = {
+        sensor: offset_ns
+        for sensor, offset_ns in given.time_offsets_ns.items()
+        if sensor in of_sensor
+    }
+    return replace(placed, rig=replace(placed.rig, time_offsets_ns=offsets_ns)), later
 
 
 def _refuse_parts(recording: Recording) -> None:

@@ -62,8 +62,15 @@ def read_rig(path: Path | str) -> Rig:
     return import_rig([path])
 
 
-def write_rig(rig: Rig, path: Path | str) -> None:
+def write_rig(rig: Rig, path: Path | str, comments: Sequence[str] = ()) -> None:
     """Write our TOML, whole or not at all; :func:`read_rig` gives every number back bit for bit.
+
+    Parameters
+    ----------
+    rig : Rig
+    path : Path or str
+    comments : sequence of str
+        Lines for people, at the top of the file.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def write_rig(rig: Rig, path: Path | str) -> None:
         If the file cannot be written.
     """
     with whole_file(path) as temporary:
-        temporary.write_text(toml_of_rig(rig), encoding="utf-8")
+        temporary.write_text(toml_of_rig(rig, comments), encoding="utf-8")
 
 
 def import_rig(

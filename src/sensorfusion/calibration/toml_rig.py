@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final, get_args
 
@@ -22,7 +23,9 @@ from sensorfusion.transform import RigidTransform, rotation_from_quaternion_xyzw
 
 FORMAT: Final = "sensorfusion rig 1"
 """What stands under ``format`` in the file."""
-_TABLES = ("format", "imus", "cameras", "lidars", "depth_noise", "transforms")
+_LARGEST_OFFSET_NS = 3_600_000_000_000
+_OFFSETS = "time_offsets_ns"
+_TABLES = ("format", "imus", "cameras", "lidars", "depth_noise", _OFFSETS, "transforms")
 _CAMERA = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
 _LIDAR = tuple(field.name for field in fields(Lidar) if field.name != "name")
 _NOISE = tuple(field.name for field in fields(DepthNoise) if field.name != "name")
@@ -53,15 +56,23 @@ def rig_from_toml(content: Fields) -> Rig:
     listed = content.tables("transforms") if "transforms" in content else ()
     transforms = tuple(map(_transform, listed))
     imus = content.texts("imus") if "imus" in content else ()
+    offsets = _time_offsets(content.table("time_offsets_ns")) if _OFFSETS in content else {}
     try:
-        return Rig(cameras, transforms, noise, imus, lidars)
+        return Rig(cameras, transforms, noise, imus, lidars, offsets)
     except CalibrationError as error:
         msg = f"{content.path}: {error}"
         raise CalibrationError(msg) from error
 
 
-def toml_of_rig(rig: Rig) -> str:
-    """Return a rig as text; reading it gives every number back bit for bit."""
+def toml_of_rig(rig: Rig, comments: Sequence[str] = ()) -> str:
+    """Return a rig as text; reading it gives every number back bit for bit.
+
+    Parameters
+    ----------
+    rig : Rig
+    comments : sequence of str
+        Lines for people, at the top.
+    """
     content: dict[str, Any] = {"format": FORMAT}
     if rig.imus:
         content["imus"] = list(rig.imus)
@@ -74,12 +85,26 @@ def toml_of_rig(rig: Rig) -> str:
             name: {"kind": each.name, **_plain(each, _NOISE)}
             for name, each in rig.depth_noise.items()
         }
+    if rig.time_offsets_ns:
+        content[_OFFSETS] = {name: int(ns) for name, ns in rig.time_offsets_ns.items()}
     if rig.transforms:
         content["transforms"] = [
             {"target": each.target, "source": each.source, "matrix": each.matrix.tolist()}
             for each in rig.transforms
         ]
-    return tomli_w.dumps(content)
+    told = "".join(f"# {line}\n" for text in comments for line in text.splitlines())
+    return (told + "\n" if told else "") + tomli_w.dumps(content)
+
+
+def _time_offsets(table: Fields) -> dict[str, int]:
+    offsets = {}
+    for name in table:
+        value = table.number(name)
+        if not (abs(value) <= _LARGEST_OFFSET_NS and value == int(value)):
+            expected = "whole nanoseconds, at most an hour"
+            raise table.fault(name, f"{value:g}", expected)
+        offsets[name] = int(value)
+    return offsets
 
 
 def _entries(content: Fields, name: str) -> list[tuple[str, Fields]]:

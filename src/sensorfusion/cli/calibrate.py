@@ -25,6 +25,16 @@ app.command(
     name="check-depth",
     help="Check that a recording's metres are right, by a board in its pictures.",
 )
+app.command(
+    "sensorfusion.cli.calibrate_rig:check_extrinsics_",
+    name="check-extrinsics",
+    help="Check where a camera sits to the LiDAR or depth camera beside it, by edges.",
+)
+app.command(
+    "sensorfusion.cli.calibrate_rig:rig",
+    name="rig",
+    help="Refine where a camera sits to a LiDAR or depth camera, and its time offset.",
+)
 
 
 @app.command(name="import")

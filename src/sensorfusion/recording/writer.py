@@ -88,7 +88,8 @@ class RecordingWriter:
             encode_rvl(np.zeros((1, 1), np.uint16))
         self._file = RecordingFile(self.path, disk or Disk())
         try:
-            self._file.attach(mcap_recording.RIG, "application/toml", toml_of_rig(rig).encode())
+            described = toml_of_rig(rig.on_one_clock())
+            self._file.attach(mcap_recording.RIG, "application/toml", described.encode())
             self._file.note(mcap_recording.DEVICE, self._options.device)
         except OSError as error:
             raise failed_write(self.path, error, 0) from error
