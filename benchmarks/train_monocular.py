@@ -34,7 +34,8 @@ import tomli_w
 from monocular_rooms import FIRST_TRAINED, HEIGHT, JUDGED, MEAN, WIDTH, Pictures, photograph
 from numpy.typing import NDArray
 
-from sensorfusion.depth.network import Network
+from sensorfusion.config import ModelSettings
+from sensorfusion.depth.model_file import load_model
 
 ROOT = Path(__file__).parents[1]
 GET_TORCH = (
@@ -106,7 +107,7 @@ def sidecar(seeds: str) -> str:
 
 def judge(file: Path, pictures: Pictures) -> None:
     """Print how far the network is off, as ``raw``, ``one scale`` and so on; see the module."""
-    network = Network(file, mean=(MEAN, MEAN, MEAN))
+    network = load_model(ModelSettings(file=str(file))).network
     start = time.perf_counter()
     found = np.exp(np.stack([network(color) for color in pictures.colors]))
     spent_ms = 1e3 * (time.perf_counter() - start) / len(found)
