@@ -179,7 +179,9 @@ def test_a_board_that_looks_the_same_when_turned_is_named_alike_in_both_pictures
 
 def test_sides_that_are_swapped_are_called_so():
     pairs, *_ = _pairs(14)
-    with pytest.raises(CalibrationError, match=r"0\.0[56]\d* m to the right of the other: the sides"):
+    with pytest.raises(
+        CalibrationError, match=r"0\.0[56]\d* m to the right of the other: the sides"
+    ):
         estimate_stereo([(two, one) for one, two in pairs], SIZE_PX, BOARD)
 
 
