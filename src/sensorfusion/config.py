@@ -264,6 +264,8 @@ class MeshSettings:
         Decimate to about this many triangles; 0 keeps all.
     formats : tuple of {"ply", "glb", "obj", "stl"}
         Files that are written, at least one.
+    fill : {"none", "poisson"}
+        Close holes with Poisson's surface, which nobody measured: it is marked as invented.
     """
 
     smallest_piece_triangles: int = 200
@@ -272,6 +274,7 @@ class MeshSettings:
         "ply",
         "glb",
     )
+    fill: Annotated[Literal["none", "poisson"], _short("mesh", "fill")] = "none"
 
     def __post_init__(self) -> None:
         _check("mesh.smallest_piece_triangles", self.smallest_piece_triangles, 0, 10**9)

@@ -17,6 +17,7 @@ from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.mapper import Mapper
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
+from sensorfusion.mesh.poisson import fill_holes
 from sensorfusion.mesh.upright import find_up
 from sensorfusion.report import Report, environment
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
@@ -24,6 +25,7 @@ from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.sources.registry import opened_or_given
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
+from sensorfusion.triangle_mesh import TriangleMesh
 
 GoOn = Callable[[int, int | None], bool]
 """Called after each frame with the frames done and their number, if known; False stops."""
@@ -102,13 +104,15 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         surface = mapper.surface()
         up = find_up(surface, mapper.trajectory, down_world)
         mesh = remove_small_pieces(surface, settings.mesh.smallest_piece_triangles)
+        if settings.mesh.fill == "poisson":
+            mesh = fill_holes(mesh, settings.fusion.voxel_size_m)
         if settings.mesh.target_triangles:
             mesh = decimate(mesh, settings.mesh.target_triangles)
     report.facts |= {
         "upright_by": up.how,
         **mapper.quality(),
         "frames_per_second": round(delivered / (time.perf_counter() - start), 2),
-        "mesh": {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)},
+        "mesh": _counts(mesh),
         "settings": settings.to_dict(),
     } | environment()
     if mapper.keeps_world:
@@ -152,6 +156,21 @@ def _measured(source: FrameSource, into_camera: IntoCamera) -> Generator[CameraD
         closing(map_ahead(into_camera, with_metric_scale(frames, source.rig))) as measured,
     ):
         yield from measured
+
+
+def _counts(mesh: TriangleMesh) -> dict[str, object]:
+    """Return the size of a mesh, and how much of it nobody measured, for the report."""
+    counts: dict[str, object] = {
+        "vertices": len(mesh.vertices),
+        "triangles": len(mesh.triangles),
+    }
+    if mesh.invented is not None:
+        counts["invented"] = {
+            "vertices": int(mesh.invented.sum()),
+            "triangles": int((~mesh.measured()).sum()),
+            "area_share": round(mesh.invented_share(), 6),
+        }
+    return counts
 
 
 def _given_poses(source: FrameSource, poses: Trajectory | Path | str | None) -> Trajectory | None:

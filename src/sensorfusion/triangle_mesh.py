@@ -26,6 +26,9 @@ class TriangleMesh:
         One standard deviation of the vertex's place along its normal, metres; 0 = unknown.
     observations : ndarray of uint32, shape (N,), or None
         How many frames measured the vertex.
+    invented : ndarray of bool, shape (N,), or None
+        Whether nobody measured the vertex: it was added to close a hole. None where all were
+        measured. The corners of a triangle agree.
 
     Raises
     ------
@@ -40,6 +43,7 @@ class TriangleMesh:
     colors: NDArray[np.uint8] | None = None
     sigma_m: NDArray[np.float32] | None = None
     observations: NDArray[np.uint32] | None = None
+    invented: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.vertices)
@@ -50,6 +54,7 @@ class TriangleMesh:
             ("colors", self.colors, np.uint8, (count, 3)),
             ("sigma_m", self.sigma_m, np.float32, (count,)),
             ("observations", self.observations, np.uint32, (count,)),
+            ("invented", self.invented, np.bool_, (count,)),
         ):
             if array is not None and (array.dtype != dtype or array.shape != shape):
                 msg = (
@@ -70,6 +75,23 @@ class TriangleMesh:
             if not (smallest >= 0 and largest < np.inf):
                 msg = f"mesh sigma_m from {smallest} to {largest} m; expected finite, >= 0"
                 raise ValueError(msg)
+
+    def areas_m2(self) -> NDArray[np.float64]:
+        """Return the area of each triangle, float64 (M,), square metres."""
+        a, b, c = (self.vertices[self.triangles[:, k]].astype(np.float64) for k in range(3))
+        return np.asarray(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1))
+
+    def measured(self) -> NDArray[np.bool_]:
+        """Return which triangles were measured, not invented, bool (M,)."""
+        if self.invented is None:
+            return np.ones(len(self.triangles), np.bool_)
+        return ~self.invented[self.triangles[:, 0]]
+
+    def invented_share(self) -> float:
+        """Return the share of the area that was invented, 0 to 1."""
+        areas_m2 = self.areas_m2()
+        whole_m2 = float(areas_m2.sum())
+        return float(areas_m2[~self.measured()].sum()) / whole_m2 if whole_m2 else 0.0
 
     def moved(self, T_new_old: RigidTransform) -> "TriangleMesh":
         """Return the mesh in another coordinate system."""

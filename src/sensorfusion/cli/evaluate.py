@@ -1,6 +1,6 @@
 """``sensorfusion evaluate``: an estimate against the truth."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,7 +92,8 @@ def mesh(
     """Measure a mesh against the true one: in the world it came in, then after ICP.
 
     Where the mesh states the error of its vertices (sigma_m), its errors are measured in units of
-    it too: 68 % of them should be within 1 sigma.
+    it too: 68 % of them should be within 1 sigma. Where some of it was invented (reconstruct
+    --fill), that share of its area is told, and what was measured is scored alone, too.
 
     Parameters
     ----------
@@ -125,6 +126,10 @@ def mesh(
             moved = estimated.moved(error.T_truth_estimate)
             aligned = {**asdict(error.aligned), "sigma": check_sigma(moved, true_mesh).to_json()}
             values["aligned"] = aligned
+        if estimated.invented is not None:
+            measured = replace(estimated, triangles=estimated.triangles[estimated.measured()])
+            values["invented_share"] = estimated.invented_share()
+            values["measured"] = compare_meshes(measured, true_mesh).to_json()
     if json:
         write_json(values)
     else:
@@ -169,6 +174,9 @@ def _write_scores(values: dict[str, Any]) -> None:
     if "sigma" in values:
         write_line(f"as given, {_sigma_line(values['sigma'])}")
         write_line(f"after ICP, {_sigma_line(aligned['sigma'])}")
+    if "measured" in values:
+        write_line(f"{values['invented_share']:.2%} of the area was invented; without that:")
+        _write_scores(values["measured"])
 
 
 def _sigma_line(sigma: dict[str, Any]) -> str:

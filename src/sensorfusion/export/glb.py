@@ -35,10 +35,10 @@ def encode_glb(mesh_z_up: TriangleMesh) -> Iterator[bytes]:
     the format demands (16 bits, so that no dark sRGB step is lost), both sides visible. A mesh
     without colours is lit instead, with flat shading by the viewer.
 
-    Where the mesh has them, vertices carry the attributes ``_SIGMA_M`` (metres) and
-    ``_OBSERVATIONS``, both FLOAT scalars: the format begins names of its users' own with an
-    underscore, allows no UNSIGNED_INT in a vertex and wants each vertex aligned to 4 bytes, and
-    a float holds every count up to 2^24 exactly.
+    Where the mesh has them, vertices carry the attributes ``_SIGMA_M`` (metres),
+    ``_OBSERVATIONS`` and ``_INVENTED`` (1 where nobody measured), FLOAT scalars: the format begins
+    names of its users' own with an underscore, allows no UNSIGNED_INT in a vertex and wants each
+    vertex aligned to 4 bytes, and a float holds every count up to 2^24 exactly.
 
     Parameters
     ----------
@@ -110,7 +110,11 @@ def _parts(mesh: TriangleMesh) -> list[_Part]:
     ]
     if mesh.colors is not None:
         parts.append(_Part(_COLOR, rgba, _linear(mesh.colors).tobytes()))
-    for name, layer in (("_SIGMA_M", mesh.sigma_m), ("_OBSERVATIONS", mesh.observations)):
+    for name, layer in (
+        ("_SIGMA_M", mesh.sigma_m),
+        ("_OBSERVATIONS", mesh.observations),
+        ("_INVENTED", mesh.invented),
+    ):
         if layer is not None:
             parts.append(_Part(name, scalar, layer.astype("<f4").tobytes()))
     return parts

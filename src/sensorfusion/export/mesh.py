@@ -21,7 +21,9 @@ def write_mesh(path: Path | str, mesh: TriangleMesh) -> None:
     path : Path or str
         Ends in ``.ply`` (binary; normals, colours, sigma and observations), ``.obj`` (text;
         normals and colours), ``.stl`` (binary; bare triangles) or ``.glb`` (colours, sigma and
-        observations). OBJ and STL have no place for ``sigma_m`` and ``observations``.
+        observations). OBJ and STL have no place for ``sigma_m`` and ``observations``; what was
+        invented is marked in PLY and GLB, a group of its own in OBJ, and not told from the rest
+        in STL.
     mesh : TriangleMesh
         Metres. A ``.glb`` takes a mesh that stands upright, z up, and turns it y up as its
         format demands; the others are written as they are.

@@ -15,7 +15,7 @@ _FACE = np.dtype([("count", "u1"), ("vertices", "<i4", 3)])
 _POSITION = ("x", "y", "z")
 _NORMAL = ("nx", "ny", "nz")
 _COLOR = ("red", "green", "blue")
-_SIGMA, _OBSERVATIONS = "sigma_m", "observations"
+_SIGMA, _OBSERVATIONS, _INVENTED = "sigma_m", "observations", "invented"
 _TYPES = {np.dtype(np.float32): "float", np.dtype(np.uint8): "uchar", np.dtype(np.uint32): "uint"}
 
 
@@ -23,8 +23,8 @@ def encode_ply(mesh: TriangleMesh) -> Iterator[bytes]:
     """Yield the parts of a binary little-endian PLY file.
 
     Vertices and normals are float32 (metres), colours uchar, indices int32. Behind them stand
-    ``sigma_m`` (float, metres) and ``observations`` (uint) where the mesh has them; readers that
-    do not know a property pass over it.
+    ``sigma_m`` (float, metres), ``observations`` (uint) and ``invented`` (uchar, 1 where nobody
+    measured) where the mesh has them; readers that do not know a property pass over it.
 
     References
     ----------
@@ -41,6 +41,8 @@ def encode_ply(mesh: TriangleMesh) -> Iterator[bytes]:
     for name, layer in ((_SIGMA, mesh.sigma_m), (_OBSERVATIONS, mesh.observations)):
         if layer is not None:
             columns[name] = layer
+    if mesh.invented is not None:
+        columns[_INVENTED] = mesh.invented.view(np.uint8)
     lines = ["ply", "format binary_little_endian 1.0", "comment metres"]
     lines.append(f"element vertex {len(mesh.vertices)}")
     lines += [f"property {_TYPES[column.dtype]} {name}" for name, column in columns.items()]
@@ -71,8 +73,8 @@ def read_mesh(path: Path | str) -> TriangleMesh:
     """Read a triangle mesh from a PLY file, text or binary, from any program.
 
     Polygons become triangle fans; elements other than vertices and faces are skipped; colours
-    are taken if they are 8 bits each. Vertex properties ``sigma_m`` and ``observations`` are
-    those that :func:`encode_ply` writes, in any number type.
+    are taken if they are 8 bits each. Vertex properties ``sigma_m``, ``observations`` and
+    ``invented`` are those that :func:`encode_ply` writes, in any number type.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def read_mesh(path: Path | str) -> TriangleMesh:
     CorruptRecordingError
         If it is no PLY file, data is missing or left over, an index is out of range, a vertex
         is not finite, a ``sigma_m`` is negative or not finite, an ``observations`` is no count,
-        or a face has fewer than three corners.
+        an ``invented`` is neither 0 nor 1, or a face has fewer than three corners.
     UnsupportedRecordingError
         If it holds points without faces.
     """
@@ -113,7 +115,8 @@ def read_mesh(path: Path | str) -> TriangleMesh:
         colors = read if read.dtype == np.uint8 else None
     triangles = _fans(faces, len(vertices), path)
     sigma_m, observations = _sigma_m(vertex, path), _observations(vertex, path)
-    return TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations)
+    invented = _invented(vertex, path)
+    return TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations, invented)
 
 
 def _columns(
@@ -149,6 +152,17 @@ def _observations(vertex: dict[str, PlyColumn], path: Path) -> NDArray[np.uint32
     if bad.any():
         raise _corrupt(path, f"{_OBSERVATIONS} of {values[bad][0]}", "a count of frames")
     return values.astype(np.uint32)
+
+
+def _invented(vertex: dict[str, PlyColumn], path: Path) -> NDArray[np.bool_] | None:
+    column = vertex.get(_INVENTED)
+    if column is None or isinstance(column, PlyList):
+        return None
+    values = np.asarray(column, dtype=np.float64)
+    bad = ~((values == 0) | (values == 1))
+    if bad.any():
+        raise _corrupt(path, f"{_INVENTED} of {values[bad][0]}", "0 (measured) or 1")
+    return np.asarray(values == 1)
 
 
 def _fans(faces: PlyList, vertex_count: int, path: Path) -> NDArray[np.int32]:

@@ -1,10 +1,14 @@
-"""Meshes without crumbs, and with fewer triangles."""
+"""Meshes without crumbs, and with fewer triangles; parts of meshes."""
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.mesh._kernels import label_pieces, piece_sizes, renumber
 from sensorfusion.triangle_mesh import TriangleMesh
+
+_Layer = TypeVar("_Layer", bound=np.generic)
 
 
 def remove_small_pieces(mesh: TriangleMesh, min_triangles: int) -> TriangleMesh:
@@ -29,7 +33,7 @@ def remove_small_pieces(mesh: TriangleMesh, min_triangles: int) -> TriangleMesh:
     sizes = piece_sizes(labels, triangles)
     # At least 1: a vertex that no triangle uses is a piece of none.
     smallest = max(1, min(min_triangles, int(sizes.max(initial=0))))
-    return _with_vertices(mesh, sizes[labels] >= smallest)
+    return with_vertices(mesh, sizes[labels] >= smallest)
 
 
 def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
@@ -39,7 +43,8 @@ def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
     own decimation drops them, and its older form carries them to where they do not belong on
     flat surfaces. ``sigma_m`` and ``observations`` are those of the corner with most share in
     that point, for a mean of counts is no count; what decimation itself moved is not in
-    ``sigma_m``. The same mesh gives the same result.
+    ``sigma_m``. What was measured and what was invented are decimated each for itself. The same
+    mesh gives the same result.
 
     Parameters
     ----------
@@ -58,6 +63,10 @@ def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
     """
     if len(mesh.triangles) <= target_triangles:
         return mesh
+    if mesh.invented is not None and mesh.invented.any() and not mesh.invented.all():
+        parts = [with_vertices(mesh, part) for part in (~mesh.invented, mesh.invented)]
+        share = target_triangles / len(mesh.triangles)
+        return joined(*(decimate(part, round(share * len(part.triangles))) for part in parts))
     import open3d as o3d
 
     large = o3d.t.geometry.TriangleMesh(
@@ -83,16 +92,35 @@ def decimate(mesh: TriangleMesh, target_triangles: int) -> TriangleMesh:
     nearest = np.take_along_axis(corners, shares.argmax(axis=1)[:, None], axis=1)[:, 0]
     sigma_m = None if mesh.sigma_m is None else mesh.sigma_m[nearest]
     observations = None if mesh.observations is None else mesh.observations[nearest]
-    carried = TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations)
+    # All are invented here, or none.
+    invented = None if mesh.invented is None else mesh.invented[nearest]
+    carried = TriangleMesh(vertices, triangles, normals, colors, sigma_m, observations, invented)
     used = np.zeros(len(vertices), dtype=bool)
     used[triangles] = True
-    return _with_vertices(carried, used)
+    return with_vertices(carried, used)
 
 
-def _with_vertices(mesh: TriangleMesh, kept: NDArray[np.bool_]) -> TriangleMesh:
+def joined(first: TriangleMesh, second: TriangleMesh) -> TriangleMesh:
+    """Return two meshes of one coordinate system as one, with the attributes that both have."""
+    return TriangleMesh(
+        np.concatenate([first.vertices, second.vertices]),
+        np.concatenate([first.triangles, second.triangles + np.int32(len(first.vertices))]),
+        _both(first.normals, second.normals),
+        _both(first.colors, second.colors),
+        _both(first.sigma_m, second.sigma_m),
+        _both(first.observations, second.observations),
+        _both(first.invented, second.invented),
+    )
+
+
+def with_vertices(mesh: TriangleMesh, kept: NDArray[np.bool_]) -> TriangleMesh:
     """Return the mesh with these of its vertices and the triangles between them.
 
-    The vertices of a triangle stay or go together.
+    Parameters
+    ----------
+    mesh : TriangleMesh
+    kept : ndarray of bool, shape (N,)
+        Which vertices stay; those of a triangle stay or go together.
     """
     number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
     number[~kept] = -1
@@ -103,4 +131,9 @@ def _with_vertices(mesh: TriangleMesh, kept: NDArray[np.bool_]) -> TriangleMesh:
         None if mesh.colors is None else mesh.colors[kept],
         None if mesh.sigma_m is None else mesh.sigma_m[kept],
         None if mesh.observations is None else mesh.observations[kept],
+        None if mesh.invented is None else mesh.invented[kept],
     )
+
+
+def _both(first: NDArray[_Layer] | None, second: NDArray[_Layer] | None) -> NDArray[_Layer] | None:
+    return None if first is None or second is None else np.concatenate([first, second])
