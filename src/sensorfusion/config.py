@@ -19,6 +19,9 @@ _UNKNOWN_FAR_M = 4.0
 
 _FINEST_TRACKING_M = 0.008
 _COARSER_TO_TRACK = 1.4
+_USUAL_VOXEL_M = 0.01
+# Of a LiDAR: share of the median range, and limits in metres.
+_SCAN_VOXEL_SHARE, _SCAN_VOXEL_LIMITS_M = 0.008, (0.03, 0.2)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -225,20 +228,21 @@ class FusionSettings:
 
     Attributes
     ----------
-    voxel_size_m : float
-        Edge of one voxel, metres. Halving it takes about four times the memory.
+    voxel_size_m : float or None
+        Edge of one voxel, metres. Halving it takes about four times the memory. None: 0.01 for
+        depth cameras; for LiDARs about as close as their points are in the middle of their range.
     truncation_voxels : float
         Distance from a surface, in voxels, beyond which space counts as empty.
     device : str
         ``CPU:0``, or ``CUDA:0`` for Open3D's own integration on a graphics card.
     """
 
-    voxel_size_m: Annotated[float, _short("fusion", "voxel-size-m")] = 0.01
+    voxel_size_m: Annotated[float | None, _short("fusion", "voxel-size-m")] = None
     truncation_voxels: float = 4.0
     device: Annotated[str, _short("fusion", "device")] = "CPU:0"
 
     def __post_init__(self) -> None:
-        _check("fusion.voxel_size_m", self.voxel_size_m, 0.001, 1.0)
+        _check("fusion.voxel_size_m", self.edge_m, 0.001, 1.0)
         _check("fusion.truncation_voxels", self.truncation_voxels, 2.0, 32.0)
         kind, _, number = self.device.partition(":")
         if kind not in ("CPU", "CUDA") or not number.isdigit():
@@ -248,7 +252,12 @@ class FusionSettings:
     @property
     def truncation_m(self) -> float:
         """Return the truncation distance in metres."""
-        return self.truncation_voxels * self.voxel_size_m
+        return self.truncation_voxels * self.edge_m
+
+    @property
+    def edge_m(self) -> float:
+        """Return the edge of a voxel in metres."""
+        return _USUAL_VOXEL_M if self.voxel_size_m is None else self.voxel_size_m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +310,7 @@ class Settings:
         Finer voxels follow a finer surface better, until a sensor's noise exceeds what four of
         them can hold: measured best at 8 mm for a surface of 5.8 mm.
         """
-        finer_m = max(_FINEST_TRACKING_M, _COARSER_TO_TRACK * self.fusion.voxel_size_m)
+        finer_m = max(_FINEST_TRACKING_M, _COARSER_TO_TRACK * self.fusion.edge_m)
         return min(self.tracking.voxel_size_m, finer_m)
 
     def to_dict(self) -> dict[str, Any]:
@@ -318,6 +327,13 @@ class Settings:
         ConfigError
             If ``depth.near_m`` lies beyond it.
         """
+        if rig.lidars:
+            # A LiDAR's range stands in the rig, its voxels follow from the first scan.
+            return self
+        if self.fusion.voxel_size_m is None:
+            return replace(self, fusion=replace(self.fusion, voxel_size_m=_USUAL_VOXEL_M)).for_rig(
+                rig
+            )
         if self.depth.far_m is not None:
             return self
         noises = list(rig.depth_noise.values()) or [DepthNoise.unknown()]
@@ -329,6 +345,14 @@ class Settings:
             )
             raise ConfigError(msg)
         return replace(self, depth=replace(self.depth, far_m=far_m))
+
+    def for_scan(self, median_range_m: float) -> "Settings":
+        """Return the settings as used with a LiDAR whose first scan has this median range."""
+        if self.fusion.voxel_size_m is not None:
+            return self
+        least_m, most_m = _SCAN_VOXEL_LIMITS_M
+        edge_m = round(min(max(_SCAN_VOXEL_SHARE * median_range_m, least_m), most_m), 3)
+        return replace(self, fusion=replace(self.fusion, voxel_size_m=edge_m))
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class Trajectory:
         """Return the same motion seen from another world: ``T_new_world @ T_world_camera``."""
         return Trajectory(self._timestamps_ns, [T_new_world @ pose for pose in self._poses])
 
+    def carried(self, T_camera_other: RigidTransform) -> "Trajectory":
+        """Return the motion of what is fixed to the camera: ``T_world_camera @ T_camera_other``."""
+        return Trajectory(self._timestamps_ns, [pose @ T_camera_other for pose in self._poses])
+
     def at(
         self, timestamp_ns: int, largest_gap_ns: int = LARGEST_GAP_NS, tolerance_ns: int = 0
     ) -> RigidTransform | None:

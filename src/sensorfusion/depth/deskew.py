@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.depth._deskew_kernels import move_along_twist
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.range_image import RangeImage
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform, quaternion_xyzw_from_rotation
 
@@ -139,6 +140,47 @@ def deskew(cloud: PointCloud, twist: Twist, to_ns: int) -> PointCloud:
         vectors[1:] = 0.0
         normals = move_along_twist(normals, offsets_ns, start_ns, speed_rad_s, vectors)
     return replace(cloud, points=moved, normals=normals, timestamp_ns=to_ns, time_offset_ns=None)
+
+
+def firing_origins(image: RangeImage, twist: Twist) -> NDArray[np.float32] | None:
+    """Return where a LiDAR was at each of its firings, beside where it was at the time stamp.
+
+    Parameters
+    ----------
+    image : RangeImage
+        Of points as they were measured, with their times.
+    twist : Twist
+
+    Returns
+    -------
+    ndarray of float32, shape (columns, 3), or None
+        Metres, in its own coordinates at the time stamp; None where points have no times. Firings
+        without a point are taken to lie evenly between those beside them.
+
+    Raises
+    ------
+    CoordinateSystemMismatchError
+        If the twist is another sensor's.
+    """
+    cloud, index = image.cloud, image.index
+    if cloud.time_offset_ns is None or not index.size:
+        return None
+    seen = index >= 0
+    fired = seen.any(axis=0)
+    if not fired.any():
+        return None
+    row = seen.argmax(axis=0)[fired]
+    columns = np.flatnonzero(fired)
+    offsets_ns = np.interp(
+        np.arange(index.shape[1]), columns, cloud.time_offset_ns[index[row, columns]]
+    )
+    still = PointCloud(
+        np.zeros((index.shape[1], 3), np.float32),
+        cloud.coordinate_system,
+        cloud.timestamp_ns,
+        time_offset_ns=offsets_ns.astype(np.int64),
+    )
+    return deskew(still, twist, cloud.timestamp_ns).points
 
 
 def deskew_along(cloud: PointCloud, trajectory: Trajectory | None, to_ns: int) -> PointCloud | None:

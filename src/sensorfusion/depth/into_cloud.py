@@ -1,5 +1,6 @@
 """Frames as coloured points: scans, and the pixels of depth cameras."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -70,35 +71,67 @@ class IntoCloud:
             camera = self._rig.cameras[name]
             return cloud_of(depth, color_at_depth(depth, images[name], camera, T_color_depth))
         lidar, cloud = self._rig.lidars[frame.sensor], frame.measurement
-        kept = self._within_range(cloud, lidar)
+        kept = rows_within(cloud, lidar, self._settings)
         if not images or not len(cloud):
             return self._at(cloud.subset(kept), cloud.timestamp_ns)
         # Once for a recording: where nothing is known of the LiDAR it takes longer than the rest.
         spacing = self._spacing = self._spacing or beam_spacing(cloud, lidar)
         # Of all points: what is too near to be kept still hides what is behind it.
-        colors = np.zeros((len(cloud), 3), np.uint8)
-        unseen = np.ones(len(cloud), np.bool_)
-        for name, image in images.items():
-            seen, found = color_of_points(
-                self._at(cloud, image.timestamp_ns),
-                image,
-                self._rig.cameras[name],
-                self._rig.transform(name, frame.sensor),
-                lidar,
-                spacing,
-            )
-            colors[seen & unseen] = found[seen & unseen]
-            unseen &= ~seen
+        _, colors = color_of_scan(frame, self._rig, spacing, lambda ns: self._at(cloud, ns))
         return self._at(replace(cloud, color=colors).subset(kept), cloud.timestamp_ns)
-
-    def _within_range(self, cloud: PointCloud, lidar: Lidar) -> NDArray[np.intp]:
-        far_m = self._settings.far_m or lidar.far_m
-        range_m = np.linalg.norm(cloud.points, axis=1)
-        return np.flatnonzero((range_m >= self._settings.near_m) & (range_m <= far_m))
 
     def _at(self, cloud: PointCloud, to_ns: int) -> PointCloud:
         moved = deskew_along(cloud, self._trajectory, to_ns)
         return cloud if moved is None else moved
+
+
+def rows_within(cloud: PointCloud, lidar: Lidar, settings: DepthSettings) -> NDArray[np.intp]:
+    """Return which points of a scan are within range, rising row numbers, int (K,)."""
+    far_m = settings.far_m or lidar.far_m
+    range_m = np.linalg.norm(cloud.points, axis=1)
+    return np.flatnonzero((range_m >= settings.near_m) & (range_m <= far_m))
+
+
+def color_of_scan(
+    frame: Frame, rig: Rig, spacing: BeamSpacing, scan_at: Callable[[int], PointCloud]
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Return which points of a frame's scan its pictures show, and their colours.
+
+    Where several do, the first one counts.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of a LiDAR, with pictures.
+    rig : Rig
+    spacing : BeamSpacing
+        Of the LiDAR's beams.
+    scan_at : callable
+        Returns the frame's points as they were at an instant in nanoseconds.
+
+    Returns
+    -------
+    seen : ndarray of bool, shape (N,)
+    colors : ndarray of uint8, shape (N, 3)
+        Red, green, blue; 0 where not seen.
+    """
+    lidar, images = rig.lidars[frame.sensor], frame.images
+    found = [
+        color_of_points(
+            scan_at(image.timestamp_ns),
+            image,
+            rig.cameras[name],
+            rig.transform(name, frame.sensor),
+            lidar,
+            spacing,
+        )
+        for name, image in images.items()
+    ]
+    seen, colors = found[0]
+    for also, theirs in found[1:]:
+        colors = np.where(seen[:, None], colors, theirs)
+        seen = seen | also
+    return seen, colors
 
 
 def cloud_of(depth: DepthMap, colors: NDArray[np.uint8] | None = None) -> PointCloud:

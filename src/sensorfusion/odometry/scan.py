@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.odometry import _scan_kernels
+from sensorfusion.odometry._screw_kernels import exponential
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.transform import RigidTransform
 
@@ -159,6 +160,12 @@ class ScanMotion:
     T_world_lidar: RigidTransform
     linear_m_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     angular_rad_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+
+    def after(self, seconds: float) -> RigidTransform:
+        """Return ``T_world_lidar`` some seconds after the time stamp, or before it."""
+        T = self.T_world_lidar
+        twist = seconds * np.concatenate([self.linear_m_s, self.angular_rad_s])
+        return RigidTransform.nearest(T.target, T.source, T.matrix @ exponential(twist))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
