@@ -95,6 +95,7 @@ COMPARISONS = (
     "realsense_reading",
     "stereo",
     "train_monocular",
+    "monocular",
 )
 
 

@@ -30,8 +30,9 @@ def average_nearby(
         Surfaces differ by about 1 in it.
     numbers : float32 (3,)
         Least and greatest deviation, pixels; samples along the side of a window.
-    out : float32 (N, 3)
-        Sum of weights, mean and variance; 0 where there is nothing.
+    out : float32 (N, 4)
+        Sum of weights, mean and variance, and the variance by distance alone; 0 where there is
+        nothing.
     """
     height, width, channels = guide.shape
     least, most, side = numbers[0], numbers[1], numbers[2]
@@ -43,6 +44,7 @@ def average_nearby(
         step = max(1, int((2 * steps + 1) / side))
         steps //= step
         total, first, second = F32(0), F32(0), F32(0)
+        near, near_first, near_second = F32(0), F32(0), F32(0)
         for down in range(-steps, steps + 1):
             v = row + down * step
             if v < 0 or v >= height:
@@ -52,6 +54,10 @@ def average_nearby(
                 if u < 0 or u >= width or not np.isfinite(log_z[v, u]):
                     continue
                 apart = F32((v - row) ** 2 + (u - column) ** 2) * of_place
+                weight = np.exp(F32(-0.5) * apart)
+                near += weight
+                near_first += weight * log_z[v, u]
+                near_second += weight * log_z[v, u] * log_z[v, u]
                 for c in range(channels):
                     unlike = guide[v, u, c] - guide[row, column, c]
                     apart += unlike * unlike
@@ -65,3 +71,5 @@ def average_nearby(
             out[n, 0] = total * F32(step * step)
             out[n, 1] = mean
             out[n, 2] = max(F32(0), second / total - mean * mean)
+            mean = near_first / near
+            out[n, 3] = max(F32(0), near_second / near - mean * mean)

@@ -23,6 +23,8 @@ _UNLIKE_LEVELS, _UNLIKE_LOG_Z = 10.0, 0.1
 # How much log z changes over the width of a picture, along a surface of one colour; measured on
 # simulated rooms, as is the least that colours leave open.
 _CHANGE, _LEAST_SPREAD = 4.0, 0.005
+# How often colours beside an edge choose the wrong side of it.
+_WRONG_SIDE = 0.3
 # Reach of the mean over the anchors beside a pixel: at least, and as a share of the width.
 _LEAST_AWAY_PX, _MOST_AWAY, _SAMPLES = 2.0, 0.03, 21
 # What would count for less than a fifth is not looked at.
@@ -166,16 +168,18 @@ def _with_nearby(held: _Held, drawn: NDArray[np.float32], guide: NDArray[np.floa
     most_px = _MOST_AWAY * width
     near = (away_px > 0) & (away_px < 2 * most_px) & (farther < _LEAST_COUNT * held.variance)
     wanted = np.argwhere(near)
-    found = np.zeros((len(wanted), 3), np.float32)
+    found = np.zeros((len(wanted), 4), np.float32)
     numbers = np.array((_LEAST_AWAY_PX, most_px, _SAMPLES), np.float32)
     average_nearby(wanted, away_px[near].astype(np.float32), drawn, guide, numbers, found)
-    total, mean, spread = found.T.astype(np.float64)
+    total, mean, spread, jump = found.T.astype(np.float64)
     beside = spread + farther[near] + _LEAST_SPREAD**2
+    # Beside an edge, the colour of one pixel may be that of the other side.
+    doubt = _WRONG_SIDE * np.maximum(jump - spread, 0.0)
     variance = held.variance[near]
     part = np.where(total > _LEAST_WEIGHT, variance / (variance + beside), 0.0)
     log_z, both = held.log_z.copy(), held.variance.copy()
     log_z[near] = part * mean + (1 - part) * log_z[near]
-    both[near] = part * beside + np.square(1 - part) * variance
+    both[near] = part * beside + np.square(1 - part) * variance + doubt
     return _Held(log_z, both)
 
 

@@ -25,6 +25,9 @@ from sensorfusion.stereo_pair import StereoPair
 
 # Where nothing was measured. A LiDAR's NO_RETURN is free space, that of a camera is not known.
 _HOLES = (Origin.UNSEEN, Origin.FILTERED, Origin.OCCLUDED)
+# A hole is filled with what is certain to this share of depth: what may as well lie on the surface
+# behind is left empty.
+_LARGEST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +156,7 @@ def fill_holes(depth: DepthMap, frame: Frame, settings: DepthSettings, rig: Rig)
         metres, sigma_m = _moved_back(found.depth, depth, rig)
     holes = _HOLES if isinstance(frame.measurement, PointCloud) else (*_HOLES, Origin.NO_RETURN)
     filled = ~depth.valid & np.isin(depth.origins(), holes) & (metres > 0)
+    filled &= sigma_m < _LARGEST_SHARE * metres
     filled_depth = replace(
         depth,
         metres=np.where(filled, metres, depth.metres),
