@@ -8,6 +8,7 @@ import pytest
 from sensorfusion.camera import Camera
 from sensorfusion.config import DepthSettings, FusionSettings, Settings
 from sensorfusion.errors import ConfigError
+from sensorfusion.lidar import Lidar
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
 
@@ -37,7 +38,28 @@ def test_the_default_range_ends_at_3_cm_of_noise_between_2_m_and_6_m(noise, far_
 def test_a_range_that_is_given_holds_for_every_sensor():
     assert DepthSettings(far_m=9.0).range_m(DepthNoise.structured_light()) == 9.0
     settings = Settings(depth=DepthSettings(far_m=9.0))
-    assert settings.for_rig(rig(DepthNoise.structured_light())) == settings
+    assert settings.for_rig(rig(DepthNoise.structured_light())).depth == settings.depth
+
+
+def test_a_depth_camera_is_fused_in_voxels_of_1_cm_unless_others_are_given():
+    assert Settings().for_rig(rig(DepthNoise.unknown())).fusion.voxel_size_m == 0.01
+    finer = Settings(fusion=FusionSettings(voxel_size_m=0.005))
+    assert finer.for_rig(rig(DepthNoise.unknown())).fusion.voxel_size_m == 0.005
+
+
+@pytest.mark.parametrize(
+    ("median_range_m", "voxel_size_m"), [(1.0, 0.03), (10.0, 0.08), (1000.0, 0.2)]
+)
+def test_voxels_of_a_lidar_follow_how_far_it_sees(median_range_m, voxel_size_m):
+    open_still = Settings().for_rig(Rig({}, lidars={"lidar": Lidar(name="lidar")}))
+    assert open_still.fusion.voxel_size_m is None
+    assert open_still.depth.far_m is None
+    assert open_still.for_scan(median_range_m).fusion.voxel_size_m == voxel_size_m
+
+
+def test_voxels_that_are_given_hold_for_a_lidar():
+    settings = Settings(fusion=FusionSettings(voxel_size_m=0.05))
+    assert settings.for_scan(100.0) == settings
 
 
 def test_settings_as_used_say_the_range():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from sensorfusion.depth.deskew import Twist, deskew, deskew_along, twist_at
+from sensorfusion.depth.deskew import Twist, deskew, deskew_along, firing_origins, twist_at
 from sensorfusion.errors import CoordinateSystemMismatchError
 from sensorfusion.point_cloud import PointCloud
+from sensorfusion.range_image import UNSEEN, RangeImage
 from sensorfusion.simulate.hall import hall, hall_walk
 from sensorfusion.simulate.lidar import PERIOD_NS, spinning_lidar
 from sensorfusion.simulate.lidar_rig import LidarRig, hall_rig, street_rig
@@ -229,3 +230,21 @@ def test_a_trajectory_moves_a_scan_whatever_it_calls_the_sensor():
 def test_a_scan_is_left_where_the_motion_is_not_known():
     cloud = PointCloud(np.array([[10, 0, 0]], np.float32), "lidar", 0)
     assert deskew_along(cloud, Trajectory(), 100_000_000) is None
+
+
+def test_a_lidar_that_drives_fired_each_column_from_where_it_was_then():
+    # Two rings, four columns 25 ms apart, one of them without a point; 2 m/s along x.
+    index = np.array([[0, UNSEEN, UNSEEN, 1], [UNSEEN, 2, UNSEEN, UNSEEN]], np.int32)
+    offsets_ns = [0, 75_000_000, 25_000_000]
+    cloud = cloud_of(np.ones((3, 3)), offsets_ns)
+    image = RangeImage(cloud, index, np.ones(index.shape, np.float32), wraps=False)
+    origins_m = firing_origins(image, Twist("lidar", np.array([2.0, 0, 0]), np.zeros(3)))
+    assert origins_m.dtype == np.float32
+    expected = [[0, 0, 0], [0.05, 0, 0], [0.10, 0, 0], [0.15, 0, 0]]
+    np.testing.assert_allclose(origins_m, expected, atol=1e-6)
+
+
+def test_without_times_nothing_is_said_about_where_a_lidar_fired():
+    index = np.zeros((1, 1), np.int32)
+    image = RangeImage(cloud_of(np.ones((1, 3))), index, np.ones((1, 1), np.float32), wraps=False)
+    assert firing_origins(image, Twist("lidar", np.ones(3), np.zeros(3))) is None

@@ -60,6 +60,17 @@ def test_a_picture_with_four_channels_is_refused():
         Image(np.zeros((3, 4, 4), np.uint8), "color", 0)
 
 
+def test_what_is_fixed_to_a_camera_moves_with_it():
+    turned = np.array([[0, -1, 0, 3.0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    trajectory = Trajectory([7], [RigidTransform("world", "camera", turned)])
+    ahead = np.eye(4)
+    ahead[0, 3] = 2.0
+    carried = trajectory.carried(RigidTransform("camera", "other", ahead))
+    assert carried.timestamps_ns.tolist() == [7]
+    assert carried.poses[0].name == "T_world_other"
+    np.testing.assert_allclose(carried.poses[0].translation_m, [3.0, 2.0, 0.0])
+
+
 def test_a_stereo_pair_of_one_camera_is_refused():
     picture = Image(np.zeros((3, 4), np.uint8), "left", 0)
     with pytest.raises(ValueError, match="pictures are of left, left; expected each camera once"):
