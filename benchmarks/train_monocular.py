@@ -58,7 +58,7 @@ def train(asked: argparse.Namespace, pictures: Pictures, file: Path) -> None:
     # The order of channels that its convolutions compute in, a fifth faster.
     net = DepthNet().to(memory_format=torch.channels_last)
     colors = torch.from_numpy(pictures.colors).permute(0, 3, 1, 2)
-    log_m = torch.from_numpy(np.log(pictures.metres))[:, None]
+    log_m = torch.from_numpy(np.log(pictures.metres.astype(np.float32)))[:, None]
     optimizer = torch.optim.AdamW(net.parameters(), lr=asked.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -112,7 +112,7 @@ def judge(file: Path, pictures: Pictures) -> None:
     found = np.exp(np.stack([network(color) for color in pictures.colors]))
     spent_ms = 1e3 * (time.perf_counter() - start) / len(found)
     print(f"{file}: {file.stat().st_size} bytes, {spent_ms:.1f} ms a picture")
-    show("network", found, pictures.metres)
+    show("network", found, pictures.metres.astype(np.float32))
 
 
 def show(name: str, found: Floats, truth_m: Floats) -> None:
@@ -174,8 +174,9 @@ def main(arguments: list[str]) -> int:
         pictures = photograph(rooms, asked.pictures, wild=True)
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         train(asked, pictures, asked.out)
-        mean_m = np.exp(np.log(pictures.metres).mean(axis=0))
-        show("mean picture", np.repeat(mean_m[None], len(judged.metres), axis=0), judged.metres)
+        truth_m = judged.metres.astype(np.float32)
+        mean_m = np.exp(np.log(pictures.metres.astype(np.float32)).mean(axis=0))
+        show("mean picture", np.repeat(mean_m[None], len(truth_m), axis=0), truth_m)
     judge(asked.judge or asked.out, judged)
     return 0
 

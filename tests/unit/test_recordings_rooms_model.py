@@ -1,9 +1,9 @@
 """The monocular model that ships knows rooms that it was never trained on."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from sensorfusion.config import ModelSettings
 from sensorfusion.depth.model_file import load_model
@@ -37,14 +37,14 @@ def test_its_sidecar_says_which_rooms_it_was_trained_on_and_what_it_puts_out():
     assert f"seeds {FIRST_TRAINED} to" in MODEL.with_suffix(".toml").read_text()
 
 
-@pytest.mark.parametrize("seed", [31, 32, 33])
-def test_its_depth_is_true_but_for_one_scale_in_rooms_never_trained_on(seed):
+def test_its_depth_is_true_but_for_one_scale_in_rooms_never_trained_on():
     model, shares = network(), []
-    for index in (50, 250, 450):
+    for seed, index in product((31, 32, 33), (50, 250, 450)):
         picture, truth_m = seen(seed, index)
-        log_off = np.log(truth_m) - model(picture)
-        shares.append(np.abs(np.expm1(np.median(log_off) - log_off)).mean())
-    assert np.mean(shares) < 0.07
+        log_off = model(picture) - np.log(truth_m)
+        shares.append(np.abs(np.expm1(log_off - np.median(log_off))).mean())
+    # recordings/README.md states 4.4 % for 192 pictures of 24 rooms.
+    assert np.mean(shares) < 0.055
 
 
 def test_opencv_and_onnxruntime_say_the_same():
