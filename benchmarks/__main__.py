@@ -94,6 +94,7 @@ COMPARISONS = (
     "recording",
     "realsense_reading",
     "stereo",
+    "lidar_odometry",
     "train_monocular",
     "monocular",
 )

@@ -16,7 +16,7 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 _WIDEST_COLUMNS, _WIDEST_ROWS = 16, 8
 # So many steps to each side are asked at most: a wide window is looked at with gaps.
-_COLUMN_STEPS, _ROW_STEPS = 4, 2
+_COLUMN_STEPS, _ROW_STEPS = 3, 2
 # Fewest points of a plane, their share of the window, and where a direction is too badly spanned.
 _FEWEST, _SHARE = 5, F32(0.4)
 _FLAT, _THIN = F32(1e-3), F32(0.01)

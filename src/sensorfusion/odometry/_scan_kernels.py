@@ -48,13 +48,13 @@ def choose(points: Array, edge_m: float, keys: Array, near_m: float, far_m: floa
 
 @njit(**_OPTIONS)
 def _moved(point: Array, tau: float, twist: Array, out: Array) -> None:
-    """Write Exp(tau xi) point: the first terms of the series, to 0.1 mm below 17 degrees."""
+    """Write Exp(tau xi) point: the first terms of the series, 0.1 mm at 10 m below 14 degrees."""
     vx, vy, vz, wx, wy, wz = twist
     x, y, z = np.float64(point[0]), np.float64(point[1]), np.float64(point[2])
     ax, ay, az = wy * z - wz * y + vx, wz * x - wx * z + vy, wx * y - wy * x + vz
     x, y, z = x + tau * ax, y + tau * ay, z + tau * az
     power = tau
-    for order in range(2, 6):
+    for order in range(2, 5):
         power *= tau / order
         ax, ay, az = wy * az - wz * ay, wz * ax - wx * az, wx * ay - wy * ax
         x, y, z = x + power * ax, y + power * ay, z + power * az
@@ -144,8 +144,6 @@ def scan_equations(
     weight, taus = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
     here, turned, arm, facing = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     direction, values = np.empty(3), np.empty(3)
-    turn = twist.copy()
-    turn[:3] = 0.0
     count = 0
     for n in range(points.shape[0]):
         residuals[n] = F32(np.nan)
@@ -155,7 +153,11 @@ def scan_equations(
             arm[a] = pose[a, 0] * here[0] + pose[a, 1] * here[1] + pose[a, 2] * here[2]
         facing[:] = 0.0
         if has:
-            _moved(normals[n], tau[n], turn, turned)
+            # A normal only tells which piece it is: the first term of its turn will do.
+            a0, a1, a2 = normals[n, 0], normals[n, 1], normals[n, 2]
+            turned[0] = a0 + tau[n] * (twist[4] * a2 - twist[5] * a1)
+            turned[1] = a1 + tau[n] * (twist[5] * a0 - twist[3] * a2)
+            turned[2] = a2 + tau[n] * (twist[3] * a1 - twist[4] * a0)
             for a in range(3):
                 facing[a] = pose[a, 0] * turned[0] + pose[a, 1] * turned[1] + pose[a, 2] * turned[2]
         x, y, z = arm[0] + pose[0, 3], arm[1] + pose[1, 3], arm[2] + pose[2, 3]

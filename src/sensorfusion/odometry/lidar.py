@@ -25,7 +25,7 @@ _SHORTEST_SPAN_NS: Final = 1_000_000
 _FIRST_NOISE_M, _NOISE_LIMITS_M = 0.02, (0.005, 0.1)
 # How fast the noise, the threshold and the usual overlap follow what is seen.
 _ADAPTATION = 0.1
-_REACH_SIGMAS, _LEAST_REACH_M = 3.0, 0.3
+_REACH_SIGMAS, _LEAST_REACH_M = 3.0, 0.12
 # A scan is looked at twice when it overlaps by less than this share of what is usual, or lies
 # farther from where it was expected than brakes explain, or off its surface.
 _USUAL_SHARE, _SURPRISE_M, _SURPRISE_RAD = 0.7, 0.3, np.deg2rad(5.0)
@@ -33,6 +33,7 @@ _LEAST_OVERLAP, _OVERLAP_TO_REGAIN = 0.25, 0.4
 _LARGEST_JUMP_M, _LARGEST_JUMP_RAD = 1.0, np.deg2rad(15.0)
 _ROUGHER, _ROUGHER_M = 2.0, 0.01
 _FIRST_ROUNDS = 4
+_SPARSE_SCANS = 10
 # While nothing holds a scan along a line, its speed wanders by so much (m/s/sqrt(s)).
 _SPEED_WALK = 0.5
 # Velocities older than this say nothing of where a lost LiDAR went.
@@ -145,7 +146,7 @@ class PlaneTracker:
         at_once = replace(here.points, timed=False)
         scales = (self._scale.edge_m, self._noise_m)
         found = search(at_once, self._map, starts(still, (), self._scale.edge_m), self._noise_m)
-        if found is None or found.overlap < _OVERLAP_TO_REGAIN:
+        if found is None or found.overlap < _LEAST_OVERLAP:
             return self._result("overlap too small")
         elapsed_s, motion, origin = 1e-9 * (here.middle_ns - first.middle_ns), found.motion, still
         for _ in range(_FIRST_ROUNDS):
@@ -285,8 +286,10 @@ class PlaneTracker:
         self._placed += 1
 
     def _add(self, here: _Scan, motion: Motion) -> None:
-        """Add the points of a scan to the map."""
+        """Add the points of a scan to the map; every other one, when scans have made it dense."""
         points = here.points
+        if self._placed > _SPARSE_SCANS:
+            points = points.some(len(points.points) // 2)
         at, facing = np.empty((len(points.points), 3)), np.empty((len(points.points), 3))
         _scan_kernels.place(
             points.points, points.normals, points.tau, motion.pose, motion.twist, at, facing

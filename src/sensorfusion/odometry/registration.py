@@ -15,7 +15,7 @@ from sensorfusion.odometry.surfels import SurfelMap
 
 # Far from the solution some of the points do; the last rounds take all of them.
 _COARSE_POINTS = 3000
-_COARSE_ROUNDS, _FINE_ROUNDS = 12, 2
+_COARSE_ROUNDS, _FINE_ROUNDS = 12, 1
 _SMALL_STEP_M, _SMALL_STEP_RAD = 2e-3, 4e-4
 _LEAST_FINE_M = 0.03
 # What a plane says is trusted to this, however many points made it: surfaces are never quite flat.
@@ -205,10 +205,10 @@ def lay_on_map(
     part = scan.some(_COARSE_POINTS // 2 if coarse else _COARSE_POINTS)
     rounds = 5 if coarse else _COARSE_ROUNDS
     for number in range(rounds):
-        gate_m = max(reach_m * 0.5**number, 4.0 * fine_m)
+        gate_m = max(reach_m * 0.5**number, 2.0 * fine_m)
         hold, _ = _equations(part, surfels, motion, gate_m, fine_m)
         motion, step = _moved(motion, hold, expected, timed=scan.timed)
-        if gate_m <= 4.0 * fine_m and step[0] < _SMALL_STEP_M and step[1] < _SMALL_STEP_RAD:
+        if gate_m <= 2.0 * fine_m and step[0] < _SMALL_STEP_M and step[1] < _SMALL_STEP_RAD:
             break
     if coarse:
         hold, residuals = _equations(part, surfels, motion, 4.0 * fine_m, fine_m)
