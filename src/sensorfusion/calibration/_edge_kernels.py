@@ -161,6 +161,7 @@ def lay_on(
     matrix: Array,
     late_s: float,
     pinhole: Array,
+    derive: bool,
     scores: Array,
     slopes: Array,
     bend: Array,
@@ -174,7 +175,8 @@ def lay_on(
     Sums go to ``scores`` (blocks,), ``slopes`` (blocks, 7) and ``bend`` (7, 7): after a turn about
     the camera's axes (radians), its way along them (metres) and seconds that pictures were later.
     The curvature of the projection itself is left out. ``motion`` (7, 7) takes the mean product of
-    how points move in the picture for a unit of each: its diagonal, square pixels.
+    how points move in the picture for a unit of each: its diagonal, square pixels. Without
+    ``derive`` only the scores are made.
     """
     height, width = fields.shape[2], fields.shape[3]
     fx, fy, cx, cy = pinhole
@@ -210,6 +212,10 @@ def lay_on(
         da, db = px - column, py - row
         field = fields[frames[n], kinds[n]]
         middle = _between(field, row, column, da, db)
+        block = blocks[n]
+        scores[block] += middle
+        if not derive:
+            continue
         left, right = (
             _between(field, row, column - 1, da, db),
             _between(field, row, column + 1, da, db),
@@ -224,8 +230,6 @@ def lay_on(
             - _between(field, row + 1, column - 1, da, db)
             - _between(field, row - 1, column + 1, da, db)
         )
-        block = blocks[n]
-        scores[block] += middle
         step[0, 1], step[0, 2] = -turned_z, turned_y
         step[1, 0], step[1, 2] = turned_z, -turned_x
         step[2, 0], step[2, 1] = -turned_y, turned_x

@@ -160,8 +160,8 @@ class EdgeAlignment:
         """Return ``T_camera_sensor`` after a change."""
         return changed_transform(self._observed.T_camera_sensor, change)
 
-    def sums(self, change: NDArray[np.float64]) -> Sums:
-        """Return score and derivatives after a change."""
+    def sums(self, change: NDArray[np.float64], derive: bool = True) -> Sums:
+        """Return score and derivatives after a change; zeros for these if not asked for."""
         edges, blocks = self._edges, self._block_count
         made = Sums(np.empty(blocks), np.empty((blocks, 7)), np.empty((7, 7)), np.empty((7, 7)), 0)
         count = _edge_kernels.lay_on(
@@ -174,6 +174,7 @@ class EdgeAlignment:
             self.transform(change).matrix,
             float(change[SECONDS]),
             self._pinhole,
+            derive,
             made.scores,
             made.slopes,
             made.bend,
@@ -272,7 +273,7 @@ class EdgeAlignment:
         free, scale = self._free, here.motion_px[self._free]
         pull = np.diag(self._pull(here))[free] / scale**2
         bend = np.abs(np.diag(here.bend)[free]) / scale**2
-        return float(pull.sum() / max(bend.sum(), 1e-12))
+        return max(float(pull.sum() / max(bend.sum(), 1e-12)), 1e-9)
 
 
 def changed_transform(

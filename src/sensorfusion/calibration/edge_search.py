@@ -131,7 +131,7 @@ class EdgeSearch:
         turns = np.zeros((math.prod(2 * most + 1 for most in _GRID_STEPS), 7))
         turns[:, :3] = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
         turns[:, :3] *= (_GRID_STEP_RAD, _GRID_STEP_RAD, _ROLL_STEP_RAD)
-        scores = np.array([grid.sums(turn).scores.sum() for turn in turns])
+        scores = np.array([grid.sums(turn, derive=False).scores.sum() for turn in turns])
         best: list[NDArray[np.float64]] = []
         for index in np.argsort(-scores, kind="stable"):
             turn = turns[index]
@@ -175,7 +175,7 @@ def usual_prior(observed: Observed, way_m: float, late_s: float) -> NDArray[np.f
 
 
 def _agreement(alignment: EdgeAlignment, change: NDArray[np.float64]) -> tuple[float, int]:
-    sums = alignment.sums(change)
+    sums = alignment.sums(change, derive=False)
     return float(sums.scores.sum()) / math.sqrt(max(sums.count, 1)), sums.count
 
 
