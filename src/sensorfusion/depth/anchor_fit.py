@@ -104,7 +104,7 @@ def fit_to_anchors(
     start = _pairwise(v, z, kind) if kind.startswith("affine") else (_median_scale(v, z, kind), 0.0)
     scale, shift, weight, sigma = _refined(v, z, own, kind, start)
     if kind.startswith("affine"):
-        _check_slope(v, z, weight, kind, scale, sigma)
+        _check_slope(v, z, weight, kind, scale)
     agrees = np.zeros(len(values), np.bool_)
     agrees[usable] = weight > 0
     fit = Fit(kind, scale, shift, found, int(agrees.sum()), sigma)
@@ -135,10 +135,11 @@ def _pairwise(v: Floats, z: Floats, kind: RelativeKind) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         scales = (target[second] - target[first]) / (v[second] - v[first])
     shifts = target[first] - scales * v[first]
-    rising = np.isfinite(scales) & (scales > 0)
-    if not rising.any():
+    # Falling ones, too: that values fall is told once it is sure.
+    apart = np.isfinite(scales) & (scales != 0)
+    if not apart.any():
         raise _alike(v, z, kind)
-    scales, shifts = scales[rising], shifts[rising]
+    scales, shifts = scales[apart], shifts[apart]
     some = slice(None, None, max(1, len(v) // _JUDGES))
     lines = scales[:, None] * v[some] + shifts[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -196,18 +197,16 @@ def _columns(v: Floats, z: Floats, kind: RelativeKind) -> tuple[Floats, Floats]:
     return np.stack([share * (v - np.median(v)), share], axis=1), np.ones_like(v)
 
 
-def _check_slope(
-    v: Floats, z: Floats, weight: Floats, kind: RelativeKind, scale: float, sigma: float
-) -> None:
+def _check_slope(v: Floats, z: Floats, weight: Floats, kind: RelativeKind, scale: float) -> None:
     """Refuse a scale that is not above 0 by more than it is uncertain."""
-    if scale <= 0:
-        reason = f"values fall where those of {_asked(kind)} rise"
-        raise AnchorError(reason, f"scale {scale:.3g}")
     columns, _ = _columns(v, z, kind)
     # The weights hold the inverse variances, but for how well the model itself fits.
     normal = columns.T @ (columns * weight[:, None])
-    if np.linalg.cond(normal) > 1e14 or scale < _SURE * np.sqrt(np.linalg.inv(normal)[0, 0]):
+    if np.linalg.cond(normal) > 1e14 or abs(scale) < _SURE * np.sqrt(np.linalg.inv(normal)[0, 0]):
         raise _alike(v, z, kind)
+    if scale < 0:
+        reason = f"values fall where those of {_asked(kind)} rise"
+        raise AnchorError(reason, f"scale {scale:.3g}")
 
 
 def _alike(v: Floats, z: Floats, kind: RelativeKind) -> AnchorError:

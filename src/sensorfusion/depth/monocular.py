@@ -23,6 +23,8 @@ _UNLIKE_LEVELS, _UNLIKE_LOG_Z = 10.0, 0.1
 # How much log z changes over the width of a picture, along a surface of one colour; measured on
 # simulated rooms, as is the least that colours leave open.
 _CHANGE, _LEAST_SPREAD = 4.0, 0.005
+# A picture's anchors are dense where this share of a square of pixels is known.
+_AROUND_PX, _DENSE = 5, 0.3
 # How often colours beside an edge choose the wrong side of it.
 _WRONG_SIDE = 0.3
 # Reach of the mean over the anchors beside a pixel: at least, and as a share of the width.
@@ -101,11 +103,21 @@ def anchored_depth(
     width = relative.camera.width
     places = _places(model, known[agrees], metres[agrees], sigma_m[agrees])
     held = _corrected(model, places, fit.residual, width)
+    # Where anchors are dense, what contradicts the model is an edge that the model draws softer.
+    sound = agrees | _dense(anchors.valid).ravel()[known]
     drawn = np.full(model.shape, np.nan, np.float32)
-    drawn.ravel()[known[agrees]] = np.log(metres[agrees])
+    drawn.ravel()[known[sound]] = np.log(metres[sound])
     guide = held.log_z / _UNLIKE_LOG_Z if picture is None else picture / _UNLIKE_LEVELS
     held = _with_nearby(held, drawn, np.atleast_3d(guide).astype(np.float32))
     return _merged(anchors, held), fit
+
+
+def _dense(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which pixels have so many anchors around them that a wrong one would not be alone."""
+    import cv2
+
+    share = cv2.boxFilter(valid.astype(np.float32), -1, (_AROUND_PX, _AROUND_PX))
+    return np.asarray(share > _DENSE)
 
 
 def _places(model: Floats, known: NDArray[np.intp], metres: Floats, sigma_m: Floats) -> _Places:
