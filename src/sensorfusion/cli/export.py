@@ -19,6 +19,12 @@ from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.sources.driver import SeekableFrameSource
 
 app = App(name="export")
+# By import path: only what is asked for is loaded.
+app.command(
+    "sensorfusion.cli.export_map:export_map",
+    name="map",
+    help="Write the points of all frames in one world, one for each voxel.",
+)
 
 
 @Parameter(name="*")

@@ -13,7 +13,8 @@ from sensorfusion.formats.ply_header import read_ply_header
 from sensorfusion.formats.whole_file import whole_file
 from sensorfusion.point_cloud import PointCloud
 
-_ENDINGS = (".ply", ".pcd", ".las", ".laz")
+CLOUD_ENDINGS = (".ply", ".pcd", ".las", ".laz")
+"""Endings of the files that :func:`write_cloud` writes."""
 _PLY_TYPES = {
     "f4": "float", "f8": "double", "u1": "uchar", "i1": "char", "u2": "ushort", "i2": "short",
     "u4": "uint", "i4": "int",
@@ -38,8 +39,8 @@ def write_cloud(cloud: PointCloud, path: Path | str, *, compressed: bool = False
     path : Path or str
         Ends in ``.ply`` or ``.pcd`` (binary; intensity, ring, column, time in seconds after the
         scan's instant, colour, normals and the recording's other numbers), or in ``.las`` or
-        ``.laz`` (rounded to millimetres; intensity in 16 bits, ring, time in seconds, colour;
-        needs the extra ``lidar``).
+        ``.laz`` (rounded to millimetres; intensity in 16 bits, ring, time in seconds, colour,
+        ``observations``; needs the extra ``lidar``).
     compressed : bool
         Write ``.pcd`` as binary_compressed.
 
@@ -51,9 +52,7 @@ def write_cloud(cloud: PointCloud, path: Path | str, *, compressed: bool = False
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in _ENDINGS:
-        msg = f"{path}: unknown cloud format {suffix!r}; expected {', '.join(_ENDINGS)}"
-        raise OutputError(msg)
+    check_cloud_path(path)
     with whole_file(path) as temporary:
         if suffix in {".las", ".laz"}:
             found = _write_las(cloud, temporary, path)
@@ -65,6 +64,26 @@ def write_cloud(cloud: PointCloud, path: Path | str, *, compressed: bool = False
         if found != len(cloud):
             msg = f"{path}: {found} points came back of {len(cloud)} written; is the disk sound?"
             raise OutputError(msg)
+
+
+def check_cloud_path(path: Path) -> None:
+    """Refuse a name that no cloud can be written to, before there is a cloud.
+
+    Raises
+    ------
+    OutputError
+        If the ending is none of those of :func:`write_cloud`, or laspy is missing.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in CLOUD_ENDINGS:
+        msg = f"{path}: unknown cloud format {suffix!r}; expected {', '.join(CLOUD_ENDINGS)}"
+        raise OutputError(msg)
+    if suffix in {".las", ".laz"}:
+        try:
+            import laspy  # noqa: F401
+        except ImportError as error:
+            msg = f"{path}: LAS and LAZ need laspy; pip install 'sensorfusion[lidar]'"
+            raise OutputError(msg) from error
 
 
 def _ply_parts(cloud: PointCloud) -> Iterator[bytes]:
@@ -161,11 +180,8 @@ def _count(path: Path, suffix: str) -> int:
 
 def _write_las(cloud: PointCloud, temporary: Path, path: Path) -> int:
     """Write LAS 1.2 (ASPRS), or LAZ, and return the count that comes back."""
-    try:
-        import laspy
-    except ImportError as error:
-        msg = f"{path}: LAS and LAZ need laspy; pip install 'sensorfusion[lidar]'"
-        raise OutputError(msg) from error
+    import laspy
+
     timed, colored = cloud.time_offset_ns is not None, cloud.color is not None
     header = laspy.LasHeader(version="1.2", point_format=timed + 2 * colored)
     exact = cloud.points.astype(np.float64)
@@ -185,6 +201,10 @@ def _write_las(cloud: PointCloud, temporary: Path, path: Path) -> int:
     if cloud.ring is not None:
         las.add_extra_dim(laspy.ExtraBytesParams("ring", np.uint16))
         las["ring"] = cloud.ring
+    observations = cloud.extra.get("observations")
+    if observations is not None and observations.dtype == np.int32:
+        las.add_extra_dim(laspy.ExtraBytesParams("observations", np.int32))
+        las["observations"] = observations
     las.write(str(temporary))
     with laspy.open(temporary) as written:
         return int(written.header.point_count)
