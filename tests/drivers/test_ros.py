@@ -741,6 +741,25 @@ def test_a_rig_file_stands_in_for_what_the_recording_lacks(lidar, camera, tmp_pa
         assert np.allclose(moved, [-1.0, -2.0, 10.5])
 
 
+def test_time_offsets_of_a_rig_file_are_added_to_stamps(tmp_path):
+    from dataclasses import replace
+
+    from sensorfusion.calibration.rig_file import read_rig, write_rig
+
+    path = lidar_and_camera().write(tmp_path)
+    options = rig_file(tmp_path, "velodyne", "cam")
+    with open_source(path, options=options) as source:
+        before = source[1]
+    rig = read_rig(options["rig"])
+    write_rig(replace(rig, time_offsets_ns={"cam": 7_000_000, "velodyne": -1}), options["rig"])
+    with open_source(path, options=options) as source:
+        after = source[1]
+        assert dict(source.rig.time_offsets_ns) == {"cam": 7_000_000, "velodyne": -1}
+    assert after.timestamp_ns == before.timestamp_ns - 1
+    pictures = after.images["cam"], before.images["cam"]
+    assert pictures[0].timestamp_ns - pictures[1].timestamp_ns == 7_000_000
+
+
 def test_the_truth_is_of_the_sensor_as_the_rig_file_names_it(tmp_path):
     ros = Ros()
     ros.tf_static(("base_link", "velodyne", (0, 0, 2), (0, 0, 0, 1)))
