@@ -185,7 +185,7 @@ def integrate_depth(
     _kernels.integrate(
         rows,
         T_camera_world.apply(corners).astype(np.float32),
-        _voxel_offsets(T_camera_world.rotation * volume.voxel_size_m),
+        voxel_offsets(T_camera_world.rotation * volume.voxel_size_m),
         lookup.lens,
         lookup.size,
         lookup.table,
@@ -206,7 +206,7 @@ def _pixels(color: NDArray[np.uint16], colors: NDArray[np.uint8] | None) -> NDAr
     return np.ascontiguousarray(colors).view("<u4").ravel()
 
 
-def _voxel_offsets(axes: NDArray[np.float64]) -> NDArray[np.float32]:
+def voxel_offsets(axes: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return where the 512 voxels of a block lie from its first, float32 (3, 512), x fastest."""
     return np.ascontiguousarray(axes @ _VOXELS_XYZ, dtype=np.float32)
 

@@ -39,6 +39,8 @@ class BlockViews:
     color : ndarray of uint16, shape (capacity, 1536)
         Red, green, blue in 1/256 grey level, so that averaging many frames does not round; 0 =
         none yet.
+    passes : ndarray of uint16, shape (capacity, 512)
+        Scans of which a beam went through the voxel.
     voxel_size_m, truncation_m, unit_weight_m : float
     """
 
@@ -48,13 +50,15 @@ class BlockViews:
     weight: NDArray[np.uint16]
     observations: NDArray[np.uint16]
     color: NDArray[np.uint16]
+    passes: NDArray[np.uint16]
     voxel_size_m: float
     truncation_m: float
     unit_weight_m: float = UNIT_WEIGHT_M
 
     def void(self) -> None:
         """Let go of the arrays: their memory is no longer the volume's."""
-        del self.keys, self.indices, self.tsdf, self.weight, self.observations, self.color
+        del self.keys, self.indices, self.tsdf, self.weight
+        del self.observations, self.color, self.passes
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what is wrong where a void view is read."""
@@ -81,6 +85,8 @@ class Volume:
     with_color : bool
         Keep colours and how many frames measured each voxel; a volume to track against does
         without, in half of the memory.
+    with_passes : bool
+        Keep how many scans saw through each voxel, which tells what moves from what stands still.
 
     Raises
     ------
@@ -102,6 +108,7 @@ class Volume:
         *,
         own_kernels: bool = True,
         with_color: bool = True,
+        with_passes: bool = False,
     ) -> None:
         import open3d as o3d
 
@@ -112,6 +119,7 @@ class Volume:
         self.device = core.Device(device)
         self.own_kernels = own_kernels and device.startswith("CPU")
         self._attributes = ("tsdf", "weight", *(("color", "observations") if with_color else ()))
+        self._attributes += ("passes",) if with_passes else ()
         self.grid = self._new_grid(_FIRST_CAPACITY)
         self._keys: NDArray[np.int64] = np.full(8 * _FIRST_CAPACITY, EMPTY)
         self._indices = np.zeros(8 * _FIRST_CAPACITY, np.int32)
@@ -174,6 +182,7 @@ class Volume:
                 arrays["weight"],
                 arrays.get("observations", nothing),
                 arrays.get("color", nothing),
+                arrays.get("passes", nothing),
                 self.voxel_size_m,
                 self.truncation_m,
             )
@@ -209,10 +218,10 @@ class Volume:
         core = o3d.core
         # Open3D's kernels take float pictures only with float weights and colours.
         small = core.uint16 if self.own_kernels else core.float32
-        kinds = {"tsdf": core.float32, "weight": small, "color": small, "observations": core.uint16}
+        kinds = {"tsdf": core.float32, "weight": small, "color": small}
         return o3d.t.geometry.VoxelBlockGrid(
             self._attributes,
-            tuple(kinds[name] for name in self._attributes),
+            tuple(kinds.get(name, core.uint16) for name in self._attributes),
             tuple((3) if name == "color" else (1) for name in self._attributes),
             self.voxel_size_m,
             BLOCK_VOXELS,
