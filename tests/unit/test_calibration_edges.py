@@ -6,21 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sensorfusion.calibration.edge_alignment import (
-    SECONDS,
-    EdgeAlignment,
-    MovedEdges,
-    Observed,
-    changed_transform,
-)
+from sensorfusion.calibration.edge_alignment import SECONDS, EdgeAlignment, changed_transform
+from sensorfusion.calibration.edge_observation import MovedEdges, Observed
 from sensorfusion.calibration.edge_points import edges_of_depth, edges_of_scan
+from sensorfusion.calibration.estimate_rig import RigEstimate, refined_rig
 from sensorfusion.calibration.picture_edges import edge_field, edge_strength
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.distortion import Distortion
 from sensorfusion.image import Image
+from sensorfusion.lidar import Lidar
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.range_image import NO_RETURN, RangeImage
+from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform, rotation_from_vector
 
 CAMERA = Camera("camera", 160, 120, 150.0, 150.0, 79.5, 59.5)
@@ -267,3 +265,25 @@ def test_a_change_turns_about_the_cameras_axes_and_moves_along_them():
     assert found.translation_m == pytest.approx(T.translation_m + np.array([1, 2, 3]))
     x, y, z = T.rotation
     assert found.rotation == pytest.approx(np.stack([-y, x, z]))
+
+
+def test_a_refined_camera_moves_against_all_else_and_keeps_its_clock_where_nothing_moved():
+    lidar, imu = Lidar(name="lidar"), "imu"
+    T_lidar_camera = RigidTransform("camera", "lidar", to_camera()).inverse()
+    T_imu_lidar = RigidTransform("imu", "lidar", np.eye(4))
+    rig = Rig(
+        {"camera": CAMERA},
+        (T_lidar_camera, T_imu_lidar),
+        imus=(imu,),
+        lidars={"lidar": lidar},
+        time_offsets_ns={"camera": 1000},
+    )
+    found = changed_transform(T_lidar_camera.inverse(), SOME_CHANGE)
+    nothing = np.zeros(3)
+    estimate = RigEstimate(found, 500, nothing, nothing, 0.001, np.zeros(6), 1.0, 9.0, 500, 4, ())
+    refined = refined_rig(rig, estimate)
+    assert refined.transform("camera", "lidar").matrix == pytest.approx(found.matrix)
+    assert refined.transform("imu", "lidar").matrix == pytest.approx(np.eye(4))
+    assert refined.time_offset_ns("camera") == 1500
+    still = refined_rig(rig, replace(estimate, late_sigma_s=None, late_ns=0))
+    assert still.time_offset_ns("camera") == 1000

@@ -7,7 +7,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.edge_alignment import SECONDS, Observed, Sums, changed_transform
+from sensorfusion.calibration.edge_alignment import SECONDS, Sums, changed_transform
+from sensorfusion.calibration.edge_observation import Observed
 from sensorfusion.calibration.edge_search import EdgeSearch, Peak, usual_prior
 from sensorfusion.transform import RigidTransform
 

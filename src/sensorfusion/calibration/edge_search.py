@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.edge_alignment import SECONDS, EdgeAlignment, MovedEdges, Observed
+from sensorfusion.calibration.edge_alignment import SECONDS, EdgeAlignment
+from sensorfusion.calibration.edge_observation import MovedEdges, Observed
 from sensorfusion.transform import RigidTransform
 
 LEVELS_RAD: Final = tuple(map(math.radians, (0.6, 0.3, 0.15)))

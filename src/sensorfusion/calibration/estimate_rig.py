@@ -7,12 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.edge_alignment import (
-    SECONDS,
-    EdgeAlignment,
-    Observed,
-    changed_transform,
-)
+from sensorfusion.calibration.edge_alignment import SECONDS, EdgeAlignment, changed_transform
+from sensorfusion.calibration.edge_observation import Observed
 from sensorfusion.calibration.edge_search import EdgeSearch, usual_prior
 from sensorfusion.errors import CalibrationError
 from sensorfusion.rig import Rig

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from sensorfusion.calibration.check_extrinsics import ExtrinsicsCheck, check_extrinsics
-from sensorfusion.calibration.edge_alignment import SECONDS, Observed
+from sensorfusion.calibration.edge_alignment import SECONDS
+from sensorfusion.calibration.edge_observation import Observed
 from sensorfusion.calibration.estimate_rig import RigEstimate, estimate_rig, refined_rig
 from sensorfusion.calibration.rig_file import read_rig, write_rig
 from sensorfusion.cli.location import SourceOptions

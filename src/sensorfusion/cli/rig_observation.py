@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.edge_alignment import MovedEdges, Observed
+from sensorfusion.calibration.edge_observation import MovedEdges, Observed
 from sensorfusion.calibration.edge_points import EdgePoints, edges_of_depth, edges_of_scan
 from sensorfusion.calibration.picture_edges import edge_strength
 from sensorfusion.config import DepthSettings
