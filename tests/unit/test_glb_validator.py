@@ -42,6 +42,7 @@ def wave(colors, *, measured=False):
         colors=generator.integers(0, 256, vertices.shape).astype(np.uint8) if colors else None,
         sigma_m=generator.random(len(vertices), np.float32) if measured else None,
         observations=generator.integers(0, 70_000, len(vertices), np.uint32) if measured else None,
+        invented=np.arange(len(vertices)) > 600 if measured else None,
     )
 
 
