@@ -26,8 +26,8 @@ def piece_at(surfels, place, normal, limit_m=0.5):
 def test_a_plane_is_that_of_its_points():
     surfels = SurfelMap(1.0, 100.0)
     rng = np.random.default_rng(0)
-    normal = np.array([0.6, 0.0, 0.8])
-    across = np.array([[0.8, 0.0, -0.6], [0.0, 1.0, 0.0]])
+    normal = np.array([0.28, 0.0, 0.96])
+    across = np.array([[0.96, 0.0, -0.28], [0.0, 1.0, 0.0]])
     points = (
         0.5 + rng.uniform(-0.3, 0.3, (300, 2)) @ across + rng.normal(0, 0.01, (300, 1)) * normal
     )
