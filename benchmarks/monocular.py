@@ -20,7 +20,7 @@ from (``monocular_rooms.py``: seeds from 1000 on).
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ WRONG_M = (0.3, 8.0)
 SEEDS = tuple(range(200, 212))
 FRAMES_OF_A_ROOM = (0, 150, 300, 450)
 DRIFT_SEEDS, DRIFT_FRAMES, DRIFT_EVERY = (200, 201), 82, 2
-HOLE_SEEDS = (200, 201, 202, 203)
+HOLE_SEEDS, HOLE_FRAMES = (200, 201, 202, 203), (0, 200, 400)
 MESH_SEED, MESH_FRAMES = 200, 150
 NEIGHBOURS, OUTLIER = 8, 3.5
 
@@ -79,11 +79,15 @@ def main() -> int:
     return 0
 
 
-def anchors(model: ModelSettings) -> dict[str, Any]:
+def anchors(
+    model: ModelSettings,
+    seeds: Sequence[int] = SEEDS,
+    indices: Sequence[int] = FRAMES_OF_A_ROOM,
+) -> dict[str, Any]:
     errors: dict[str, list[float]] = {}
     off: list[Floats] = []
     stated: list[Floats] = []
-    for frame, truth, known in scattered():
+    for frame, truth, known in scattered(seeds, indices):
         picture = frame.images["color"]
         relative = load_model(model)(picture, known.camera)
         depth, fit = anchored_depth(relative, known, picture.pixels)
@@ -128,14 +132,18 @@ def drift(model: ModelSettings) -> dict[str, Any]:
     return rooms
 
 
-def holes(model: ModelSettings) -> dict[str, Any]:
+def holes(
+    model: ModelSettings,
+    seeds: Sequence[int] = HOLE_SEEDS,
+    indices: Sequence[int] = HOLE_FRAMES,
+) -> dict[str, Any]:
     settings = DepthSettings(far_m=6.0, model=model)
     errors: list[Floats] = []
     stated: list[Floats] = []
     empty = filled = 0
-    for seed in HOLE_SEEDS:
+    for seed in seeds:
         source, truth = opened(seed, 600, noise="d435", scale=1.0)
-        for index in (0, 200, 400):
+        for index in indices:
             frame = source[index]
             measured = absolute_depth(frame, settings, source.rig)
             depth = fill_holes(measured, frame, settings, source.rig).depth
@@ -156,16 +164,18 @@ def holes(model: ModelSettings) -> dict[str, Any]:
     }
 
 
-def mesh(model: ModelSettings) -> dict[str, Any]:
-    options = {"noise": "d435", "frames": str(MESH_FRAMES), "seed": str(MESH_SEED), "scale": "0.5"}
-    truth = SyntheticDriver().truth(
-        "synthetic:room", noise="d435", frames=MESH_FRAMES, seed=MESH_SEED, scale=0.5
-    )
+def mesh(model: ModelSettings, frames: int = MESH_FRAMES, scale: float = 0.5) -> dict[str, Any]:
+    options = {"noise": "d435", "frames": str(frames), "seed": str(MESH_SEED)}
+    options["scale"] = str(scale)
+    _, truth = opened(MESH_SEED, frames, noise="d435", scale=scale)
+    if truth.mesh is None:
+        msg = "the simulated room knows no surface"
+        raise SystemExit(msg)
     found: dict[str, Any] = {}
     for name, used in (("without", ModelSettings()), ("with", model)):
         settings = Settings(depth=DepthSettings(model=used))
         result = reconstruct("synthetic:room", settings, options=options, poses="recording")
-        error = compare_meshes(result.mesh, truth.mesh)
+        error = compare_meshes(result.mesh, truth.mesh).as_given
         found[name] = {
             "accuracy_mean_m": round(error.accuracy_mean_m, 5),
             "completeness_mean_m": round(error.completeness_mean_m, 5),
@@ -208,11 +218,13 @@ def known_depth(truth: Truth, seed: int, index: int) -> DepthMap:
     return DepthMap(known, exact.camera, exact.timestamp_ns, np.float32(NOISE) * known)
 
 
-def scattered() -> Iterator[tuple[Frame, NDArray[np.float32], DepthMap]]:
+def scattered(
+    seeds: Sequence[int], indices: Sequence[int]
+) -> Iterator[tuple[Frame, NDArray[np.float32], DepthMap]]:
     """Yield frames, the exact depth of their pictures, and what is known of it."""
-    for seed in SEEDS:
+    for seed in seeds:
         source, truth = opened(seed, 600)
-        for index in FRAMES_OF_A_ROOM:
+        for index in indices:
             frame = source[index]
             yield frame, exact_metres(truth, "color", index), known_depth(truth, seed, index)
 
