@@ -5,7 +5,7 @@ Each scan is laid on a map of small planes, and its points are then added to it.
 is done when a scan does not lie where it was expected.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,13 +15,13 @@ from sensorfusion.odometry import _scan_kernels
 from sensorfusion.odometry._screw_kernels import between, exponential, logarithm
 from sensorfusion.odometry.imu import GyroPrior
 from sensorfusion.odometry.recovery import search, starts
-from sensorfusion.odometry.registration import Expected, Fit, Motion, ScanPoints, lay_on_map
+from sensorfusion.odometry.registration import Expected, Fit, Motion, lay_on_map
 from sensorfusion.odometry.scan import PreparedScan, ScanMotion, ScanResult, ScanScale
 from sensorfusion.odometry.surfels import SurfelMap
+from sensorfusion.odometry.timed_scan import TimedScan
 from sensorfusion.transform import RigidTransform
 
 _FEWEST_POINTS: Final = 100
-_SHORTEST_SPAN_NS: Final = 1_000_000
 _FIRST_NOISE_M, _NOISE_LIMITS_M = 0.02, (0.005, 0.1)
 # How fast the noise, the threshold and the usual overlap follow what is seen.
 _ADAPTATION = 0.1
@@ -41,38 +41,6 @@ _LONGEST_PREDICTION_S = 1.0
 _MIDDLE_RANGE_EDGES = 7.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scan:
-    """A scan on its way through the tracker."""
-
-    prepared: PreparedScan
-    points: ScanPoints
-    middle_ns: int
-    span_ns: int
-
-    @classmethod
-    def of(cls, prepared: PreparedScan) -> "_Scan":
-        first_ns, last_ns = prepared.span_ns
-        cloud, rows, span_ns = prepared.cloud, prepared.rows, last_ns - first_ns
-        middle_ns = first_ns + span_ns // 2
-        tau = np.zeros(len(rows), np.float32)
-        timed = span_ns >= _SHORTEST_SPAN_NS
-        if timed and cloud.time_offset_ns is not None:
-            offsets_ns = cloud.time_offset_ns[rows] - (middle_ns - cloud.timestamp_ns)
-            tau = (offsets_ns / span_ns).astype(np.float32)
-        points = ScanPoints(np.ascontiguousarray(cloud.points[rows]), prepared.normals, tau, timed)
-        return cls(prepared, points, middle_ns, span_ns if timed else 0)
-
-    @property
-    def span_s(self) -> float:
-        return 1e-9 * self.span_ns
-
-    def tau_of_stamp(self) -> float:
-        """Return when the time stamp is, in scans from the middle."""
-        off_ns = self.prepared.cloud.timestamp_ns - self.middle_ns
-        return off_ns / self.span_ns if self.span_ns else 0.0
-
-
 class PlaneTracker:
     """Tracks a LiDAR by laying its scans on a map of small planes that it makes of them.
 
@@ -90,9 +58,9 @@ class PlaneTracker:
     ) -> None:
         self._scale, self._gyro, self._T_world_first = scale, gyro, T_world_first
         self._map = self._empty_map()
-        self._seen: _Scan | None = None
+        self._seen: TimedScan | None = None
         # The last scan that was placed, where, and how the LiDAR moved then, in a second.
-        self._last: _Scan | None = None
+        self._last: TimedScan | None = None
         self._motion = Motion(T_world_first.matrix, np.zeros(6))
         self._velocity = np.zeros(6)
         self._placed, self._lost = 0, False
@@ -108,7 +76,7 @@ class PlaneTracker:
         scan : PreparedScan
             Of the same LiDAR as the one before, and later.
         """
-        here = _Scan.of(scan)
+        here = TimedScan.of(scan)
         fault = self._fault(here)
         self._seen = here
         if fault:
@@ -122,7 +90,7 @@ class PlaneTracker:
     def _empty_map(self) -> SurfelMap:
         return SurfelMap(self._scale.edge_m, 1.5 * self._scale.far_m)
 
-    def _fault(self, here: _Scan) -> str:
+    def _fault(self, here: TimedScan) -> str:
         """Return what is wrong with a scan before it is laid on anything."""
         before = self._seen
         if len(here.points.points) < _FEWEST_POINTS:
@@ -135,12 +103,12 @@ class PlaneTracker:
             return "time does not increase"
         return ""
 
-    def _start(self, here: _Scan) -> ScanResult:
+    def _start(self, here: TimedScan) -> ScanResult:
         """Take the first scan as it is: nobody knows yet how it moved."""
         self._place(here, Motion(self._T_world_first.matrix, np.zeros(6)))
         return self._result("")
 
-    def _second(self, here: _Scan, first: _Scan) -> ScanResult:
+    def _second(self, here: TimedScan, first: TimedScan) -> ScanResult:
         """Place the second scan, and the first again with the motion between the two."""
         still = Motion(self._motion.pose, np.zeros(6))
         at_once = replace(here.points, timed=False)
@@ -165,7 +133,7 @@ class PlaneTracker:
         self._accept(here, fit)
         return replace(self._result("", fit), first=self._told(first, origin))
 
-    def _begun(self, first: _Scan, velocity: NDArray[np.float64]) -> Motion:
+    def _begun(self, first: TimedScan, velocity: NDArray[np.float64]) -> Motion:
         """Begin the map anew with the first scan, moved like this; return where it was."""
         twist = velocity * first.span_s
         pose = self._T_world_first.matrix @ np.linalg.inv(exponential(first.tau_of_stamp() * twist))
@@ -174,7 +142,7 @@ class PlaneTracker:
         self._add(first, motion)
         return motion
 
-    def _next(self, here: _Scan, last: _Scan) -> ScanResult:
+    def _next(self, here: TimedScan, last: TimedScan) -> ScanResult:
         expected = self._expected(here, last)
         scales = (max(self._reach_m(), _LEAST_REACH_M), self._noise_m)
         fit = lay_on_map(here.points, self._map, expected, scales)
@@ -196,7 +164,7 @@ class PlaneTracker:
         self._accept(here, fit, expected)
         return replace(self._result("", fit), notes=notes)
 
-    def _expected(self, here: _Scan, last: _Scan) -> Expected:
+    def _expected(self, here: TimedScan, last: TimedScan) -> Expected:
         """Return where constant velocity, or the gyroscope, leads."""
         elapsed_s = 1e-9 * (here.middle_ns - last.middle_ns)
         velocity = self._velocity if elapsed_s <= _LONGEST_PREDICTION_S else np.zeros(6)
@@ -216,7 +184,7 @@ class PlaneTracker:
         twist = np.concatenate([twist[:3], logarithm(whole)[3:]])
         return Expected(Motion(pose, twist), during.sigma_rad)
 
-    def _learn_turn(self, here: _Scan, last: _Scan, fit: Fit) -> None:
+    def _learn_turn(self, here: TimedScan, last: TimedScan, fit: Fit) -> None:
         if self._gyro is not None:
             R_from_to = self._motion.pose[:3, :3].T @ fit.motion.pose[:3, :3]
             self._gyro.learn(last.middle_ns, here.middle_ns, R_from_to)
@@ -246,7 +214,7 @@ class PlaneTracker:
             return "jump"
         return ""
 
-    def _accept(self, here: _Scan, fit: Fit, expected: Expected | None = None) -> None:
+    def _accept(self, here: TimedScan, fit: Fit, expected: Expected | None = None) -> None:
         """Take a fit for true: learn from it, and add the scan to the map."""
         if self._last is not None:
             elapsed_s = 1e-9 * (here.middle_ns - self._last.middle_ns)
@@ -280,12 +248,12 @@ class PlaneTracker:
         )
         self._slid_m += self._speed_sigma_m_s * elapsed_s
 
-    def _place(self, here: _Scan, motion: Motion) -> None:
+    def _place(self, here: TimedScan, motion: Motion) -> None:
         self._add(here, motion)
         self._last, self._motion = here, motion
         self._placed += 1
 
-    def _add(self, here: _Scan, motion: Motion) -> None:
+    def _add(self, here: TimedScan, motion: Motion) -> None:
         """Add the points of a scan to the map; every other one, when scans have made it dense."""
         points = here.points
         if self._placed > _SPARSE_SCANS:
@@ -296,7 +264,7 @@ class PlaneTracker:
         )
         self._map.insert(at, facing, motion.pose[:3, 3].copy(), self._noise_m)
 
-    def _told(self, scan: _Scan, motion: Motion) -> ScanMotion:
+    def _told(self, scan: TimedScan, motion: Motion) -> ScanMotion:
         """Return a motion as it is told to others: at the time stamp, and in a second."""
         first = self._T_world_first
         pose = motion.at(scan.tau_of_stamp())
