@@ -17,6 +17,8 @@ Verdict = Literal["agrees", "flagged", "unknown"]
 # Standard deviations above what places chosen by chance reach.
 _CLEAR: Final = 6.0
 _CERTAIN = 3.0
+# Fewer edge points in all pictures agree somewhere by chance.
+_FEWEST: Final = 300
 # A meaning by another name must explain the pictures better by this share.
 _BETTER = 1.25
 _LATE_S, _TOLERATED_S = 0.05, 0.02
@@ -206,11 +208,11 @@ def _apart(
 
 def _judged(found: ExtrinsicsCheck, rest_rad: float, tolerance_rad: float) -> ExtrinsicsCheck:
     """Return a finding with its verdict."""
-    if found.best_agreement < _CLEAR:
+    if found.best_agreement < _CLEAR or found.points < _FEWEST:
         reason = (
-            f"the scene cannot say: the best place found is only {found.best_agreement:.1f} "
+            f"the scene cannot say: the best place found is {found.best_agreement:.1f} "
             f"standard deviations above chance ({_CLEAR:g} are asked for), of {found.points} edge "
-            "points; take frames with near things before far ones, or the transform is off by "
+            f"points ({_FEWEST} are asked for); take frames with near things before far ones, or the transform is off by "
             "more than was searched"
         )
         return replace(found, verdict="unknown", reason=reason, named="")
