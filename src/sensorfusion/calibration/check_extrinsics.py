@@ -212,8 +212,8 @@ def _judged(found: ExtrinsicsCheck, rest_rad: float, tolerance_rad: float) -> Ex
         reason = (
             f"the scene cannot say: the best place found is {found.best_agreement:.1f} "
             f"standard deviations above chance ({_CLEAR:g} are asked for), of {found.points} edge "
-            f"points ({_FEWEST} are asked for); take frames with near things before far ones, or the transform is off by "
-            "more than was searched"
+            f"points ({_FEWEST} are asked for); take frames with near things before far "
+            "ones, or the transform is off by more than was searched"
         )
         return replace(found, verdict="unknown", reason=reason, named="")
     if found.named:
