@@ -235,11 +235,14 @@ class FusionSettings:
         Distance from a surface, in voxels, beyond which space counts as empty.
     device : str
         ``CPU:0``, or ``CUDA:0`` for Open3D's own integration on a graphics card.
+    static : bool
+        Of scans, take out what moved: surface that later beams went through.
     """
 
     voxel_size_m: Annotated[float | None, _short("fusion", "voxel-size-m")] = None
     truncation_voxels: float = 4.0
     device: Annotated[str, _short("fusion", "device")] = "CPU:0"
+    static: Annotated[bool, _short("fusion", "static")] = True
 
     def __post_init__(self) -> None:
         _check("fusion.voxel_size_m", self.edge_m, 0.001, 1.0)

@@ -1,7 +1,9 @@
 """Mapping: where each frame was, and what it adds to the volume."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +76,7 @@ class Mapper:
     """Places and fuses one frame after the other."""
 
     def __init__(self, source: FrameSource, settings: Settings, given: Trajectory | None) -> None:
-        self._settings, self._rig, self._given = settings, source.rig, given
+        self.settings, self._rig, self._given = settings, source.rig, given
         self._recorded, self._imu = source.trajectory, source.imu
         self._tracker: RgbdTracker | None = None
         self.keeps_world = given is not None
@@ -83,20 +85,24 @@ class Mapper:
         self._results: list[TrackingResult] = []
         self._consistency, self._predictions = ConsistencyCheck(), _Predictions()
         fusion, voxel_size_m = settings.fusion, settings.tracking_voxel_size_m
-        self._volume = Volume(fusion.voxel_size_m, fusion.truncation_m, fusion.device)
+        self._volume = Volume(fusion.edge_m, fusion.truncation_m, fusion.device)
         # Tracking needs a volume that it can read, at a voxel size that suits it, and without what
         # was only predicted.
         self._model = self._volume
         suits = self._volume.own_kernels and settings.depth.model.file is None
-        if given is None and (fusion.voxel_size_m != voxel_size_m or not suits):
+        if given is None and (fusion.edge_m != voxel_size_m or not suits):
             truncation_m = fusion.truncation_voxels * voxel_size_m
             self._model = Volume(voxel_size_m, truncation_m, with_color=False)
+
+    def work_on(self, frame: Frame) -> Callable[[Report], None]:
+        """Prepare a frame, in a thread; return what places and fuses it, to be called in order."""
+        return partial(self.add, self.prepare(frame))
 
     def prepare(self, frame: Frame) -> Prepared:
         """Do what does not depend on other frames; runs ahead in a thread."""
         if is_picture(frame):
             return self._picture(frame)
-        settings, refused = self._settings.depth, ""
+        settings, refused = self.settings.depth, ""
         depth = measured = absolute_depth(frame, settings, self._rig)
         if settings.model.file is not None:
             try:
@@ -128,6 +134,11 @@ class Mapper:
         self._last_ns = timestamp_ns
         report.use()
 
+    @property
+    def views(self) -> Trajectory:
+        """Return the trajectory of what looks along z, x right and y down: the camera's own."""
+        return self.trajectory
+
     def surface(self) -> TriangleMesh:
         """Return the surface of everything fused, and give up the volume: this is the end."""
         # What is not certain to one voxel is left out; of few frames, nothing is.
@@ -153,7 +164,7 @@ class Mapper:
 
     def _picture(self, frame: Frame) -> Prepared:
         """Prepare a frame that measured no metres itself, if others in it say how long they are."""
-        settings, rig = self._settings.depth, self._rig
+        settings, rig = self.settings.depth, self._rig
         try:
             depth = depth_of_picture(frame, settings, rig).depth
         except AnchorError as error:
@@ -175,7 +186,7 @@ class Mapper:
         T_world_camera = known_pose(self._given, prepared.frame)
         if prepared.relative is None or T_world_camera is None or not self._volume.own_kernels:
             return prepared
-        (relative, picture), depth_settings = prepared.relative, self._settings.depth
+        (relative, picture), depth_settings = prepared.relative, self.settings.depth
         limits_m = (depth_settings.near_m, depth_settings.far_m or np.inf)
         views, camera = self._volume.views, relative.camera
         anchors = render_depth(views, camera, T_world_camera, limits_m, _ANCHOR_EVERY)
@@ -205,7 +216,7 @@ class Mapper:
         if self._tracker is None or not len(self.trajectory):
             # Until a frame is placed, each may be the first.
             self._tracker = RgbdTracker(
-                self._settings.tracking,
+                self.settings.tracking,
                 self._first_pose(frame),
                 self._rig.noise_of(frame.sensor),
                 self._gyro(frame.sensor),

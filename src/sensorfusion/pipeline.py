@@ -1,7 +1,7 @@
 """The path: source, depth, odometry, fusion, mesh, files and report.
 
-This module and ``mapper.py`` compose the stages. Read :func:`reconstruct` and :class:`Mapper` and
-you have read the program.
+This module, ``mapper.py`` (depth cameras) and ``scan_mapper.py`` (LiDARs) compose the stages. Read
+:func:`reconstruct` and those two classes and you have read the program.
 """
 
 import time
@@ -20,6 +20,7 @@ from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.poisson import fill_holes
 from sensorfusion.mesh.upright import find_up
 from sensorfusion.report import Report, environment
+from sensorfusion.scan_mapper import ScanMapper
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.sources.prefetch import map_ahead, prefetch
 from sensorfusion.sources.registry import opened_or_given
@@ -75,14 +76,14 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
             on_open(opened)
         settings = (settings or Settings()).for_rig(opened.rig)
         given = _given_poses(opened, poses)
-        mapper = Mapper(opened, settings, given)
+        mapper = (ScanMapper if opened.rig.lidars else Mapper)(opened, settings, given)
         total = len(opened) if isinstance(opened, SeekableFrameSource) else None
         with (
             closing(prefetch(opened)) as frames,
-            closing(map_ahead(mapper.prepare, with_metric_scale(frames, opened.rig))) as prepared,
+            closing(map_ahead(mapper.work_on, with_metric_scale(frames, opened.rig))) as prepared,
         ):
-            for frame in report.waiting("read", prepared):
-                mapper.add(frame, report)
+            for place_and_fuse in report.waiting("read", prepared):
+                place_and_fuse(report)
                 if go_on and not go_on(report.frames_in, total):
                     report.facts["interrupted"] = True
                     break
@@ -100,12 +101,13 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         )
         report.facts |= {"settings": settings.to_dict()} | environment()
         raise TrackingError(msg, report.to_json())
+    settings = mapper.settings
     with report.timed("mesh"):
         surface = mapper.surface()
-        up = find_up(surface, mapper.trajectory, down_world)
+        up = find_up(surface, mapper.views, down_world)
         mesh = remove_small_pieces(surface, settings.mesh.smallest_piece_triangles)
         if settings.mesh.fill == "poisson":
-            mesh = fill_holes(mesh, settings.fusion.voxel_size_m)
+            mesh = fill_holes(mesh, settings.fusion.edge_m)
         if settings.mesh.target_triangles:
             mesh = decimate(mesh, settings.mesh.target_triangles)
     report.facts |= {

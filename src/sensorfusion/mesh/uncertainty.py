@@ -12,6 +12,9 @@ from sensorfusion.triangle_mesh import TriangleMesh
 # with exact poses, where this share of it is left in the mean.
 _MEAN_COSINE = 0.94
 _USUAL_DEPTH_M = 2.0
+# Beams err each for itself, and a vertex lies between voxels that see different ones: as for
+# pixels that err each for itself (DepthNoise.variance_between), a half is left.
+_SHARE_OF_BEAMS = 0.5
 
 
 def with_errors(
@@ -40,10 +43,31 @@ def with_errors(
     TriangleMesh
         As it was where it says nothing about errors.
     """
+    voxel_px = camera.fx * voxel_size_m / _USUAL_DEPTH_M
+    return _scaled(mesh, noise.variance_between(voxel_px) * _MEAN_COSINE**2, tracking_sigma_m)
+
+
+def with_scan_errors(mesh: TriangleMesh, tracking_sigma_m: float) -> TriangleMesh:
+    """Return a mesh fused from scans whose ``sigma_m`` says how far each vertex may be off.
+
+    Parameters
+    ----------
+    mesh : TriangleMesh
+        Its ``sigma_m`` is that of one voxel's measurements, along the normal; metres.
+    tracking_sigma_m : float
+        One standard deviation of where the LiDAR was, metres; 0 where poses were given.
+
+    Returns
+    -------
+    TriangleMesh
+        As it was where it says nothing about errors.
+    """
+    return _scaled(mesh, _SHARE_OF_BEAMS, tracking_sigma_m)
+
+
+def _scaled(mesh: TriangleMesh, share: float, tracking_sigma_m: float) -> TriangleMesh:
+    """Return the mesh with a share of its variance, and that of where the sensor was."""
     if mesh.sigma_m is None:
         return mesh
-    voxel_px = camera.fx * voxel_size_m / _USUAL_DEPTH_M
-    squares = (
-        noise.variance_between(voxel_px) * (_MEAN_COSINE * mesh.sigma_m) ** 2 + tracking_sigma_m**2
-    )
+    squares = share * mesh.sigma_m**2 + tracking_sigma_m**2
     return replace(mesh, sigma_m=np.sqrt(squares).astype(np.float32))
