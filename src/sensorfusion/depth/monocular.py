@@ -25,6 +25,7 @@ _UNLIKE_LEVELS, _UNLIKE_LOG_Z = 10.0, 0.1
 _CHANGE, _LEAST_SPREAD = 4.0, 0.005
 # A picture's anchors are dense where this share of a square of pixels is known.
 _AROUND_PX, _DENSE = 5, 0.3
+_PASSED = 2.0
 # How often colours beside an edge choose the wrong side of it.
 _WRONG_SIDE = 0.3
 # Reach of the mean over the anchors beside a pixel: at least, and as a share of the width.
@@ -104,7 +105,10 @@ def anchored_depth(
     places = _places(model, known[agrees], metres[agrees], sigma_m[agrees])
     held = _corrected(model, places, fit.residual, width)
     # Where anchors are dense, what contradicts the model is an edge that the model draws softer.
-    sound = agrees | _dense(anchors.valid).ravel()[known]
+    # One alone that the field does not pass through is a mistake, or of something very small.
+    off = np.abs(np.log(metres) - held.log_z.ravel()[known])
+    passed = off < _PASSED * np.sqrt(held.variance.ravel()[known])
+    sound = (agrees & passed) | _dense(anchors.valid).ravel()[known]
     drawn = np.full(model.shape, np.nan, np.float32)
     drawn.ravel()[known[sound]] = np.log(metres[sound])
     guide = held.log_z / _UNLIKE_LOG_Z if picture is None else picture / _UNLIKE_LEVELS
@@ -188,7 +192,9 @@ def _with_nearby(held: _Held, drawn: NDArray[np.float32], guide: NDArray[np.floa
     # Beside an edge, the colour of one pixel may be that of the other side.
     doubt = _WRONG_SIDE * np.maximum(jump - spread, 0.0)
     variance = held.variance[near]
-    part = np.where(total > _LEAST_WEIGHT, variance / (variance + beside), 0.0)
+    # Ends where it is no longer looked at, so that no step is left there.
+    taper = 1 - farther[near] / (_LEAST_COUNT * variance)
+    part = np.where(total > _LEAST_WEIGHT, taper * variance / (variance + beside), 0.0)
     log_z, both = held.log_z.copy(), held.variance.copy()
     log_z[near] = part * mean + (1 - part) * log_z[near]
     both[near] = part * beside + np.square(1 - part) * variance + doubt
