@@ -178,7 +178,11 @@ class Mapper:
         if depth is None or measured is None:
             return prepared
         colors = _colors(prepared.frame, depth, self._rig)
-        observation = observe(measured, colors) if self._given is None else None
+        observation = None
+        if self._given is None:
+            # Tracking sees no colours of what was only predicted, either.
+            seen = colors if measured is depth else _colors(prepared.frame, measured, self._rig)
+            observation = observe(measured, seen)
         return replace(prepared, colors=colors, observation=observation)
 
     def _anchored(self, prepared: Prepared) -> Prepared:
