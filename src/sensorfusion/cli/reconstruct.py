@@ -121,6 +121,15 @@ def _summarise(result: Reconstruction, out: Path) -> None:
         write_line(f"  {report['predicted']['frames']} frames hold depth that a model predicted")
         for reason, count in report["predicted"]["without"].items():
             write_line(f"  {count} frames without it: {reason}")
+    if report.get("scale"):
+        write_line(f"  {report['scale']}")
+    for start_ns, end_ns in report.get("free_to_slide", ()):
+        write_line(
+            f"  nothing held the LiDAR in some direction from {start_ns * 1e-9:.3f} s to "
+            f"{end_ns * 1e-9:.3f} s: its place along it was continued"
+        )
+    for doubt, count in report.get("overcome", {}).items():
+        write_line(f"  {count} x {doubt}")
     for note in report.get("notes", ()):
         write_line(f"  note: {note}")
     write_line(f"  upright by {report['upright_by']}")
