@@ -108,6 +108,7 @@ def test_scripts_find_the_figures_under_their_names():
     names = [
         "accuracy_mean_m", "completeness_mean_m", "precision_1cm", "recall_1cm", "fscore_1cm",
         "precision_2cm", "recall_2cm", "fscore_2cm",
+        "precision_5cm", "recall_5cm", "fscore_5cm",
     ]  # fmt: skip
     found = compare(SQUARE, SQUARE).to_json()
     assert list(found) == [*names, "aligned"]

@@ -164,7 +164,7 @@ def _write_scores(values: dict[str, Any]) -> None:
         ("completeness_mean_m", "truth to mesh, mean"),
     ):
         rows.append((title, _mm(values[name]), _mm(aligned[name])))
-    for limit in ("1cm", "2cm"):
+    for limit in ("1cm", "2cm", "5cm"):
         for name in ("precision", "recall", "fscore"):
             key = f"{name}_{limit}"
             rows.append((f"{name} at {limit}", f"{values[key]:.3f}", f"{aligned[key]:.3f}"))

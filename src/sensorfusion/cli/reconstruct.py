@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -121,26 +121,32 @@ def _summarise(result: Reconstruction, out: Path) -> None:
         write_line(f"  {report['predicted']['frames']} frames hold depth that a model predicted")
         for reason, count in report["predicted"]["without"].items():
             write_line(f"  {count} frames without it: {reason}")
-    if report.get("scale"):
-        write_line(f"  {report['scale']}")
-    for start_ns, end_ns in report.get("free_to_slide", ()):
+    if "scale" in report:
+        _tell_of_scans(report)
+    for note in report.get("notes", ()):
+        write_line(f"  note: {note}")
+    write_line(f"  upright by {report['upright_by']}")
+    _tell_of_mesh(report["mesh"], out)
+
+
+def _tell_of_scans(report: dict[str, Any]) -> None:
+    write_line(f"  {report['scale']}")
+    for start_ns, end_ns in report["free_to_slide"]:
         write_line(
             f"  nothing held the LiDAR in some direction from {start_ns * 1e-9:.3f} s to "
             f"{end_ns * 1e-9:.3f} s: its place along it was continued"
         )
-    for doubt, count in report.get("overcome", {}).items():
+    for doubt, count in report["overcome"].items():
         write_line(f"  {count} x {doubt}")
-    for note in report.get("notes", ()):
-        write_line(f"  note: {note}")
-    write_line(f"  upright by {report['upright_by']}")
-    if not report["mesh"]["triangles"]:
+
+
+def _tell_of_mesh(mesh: dict[str, Any], out: Path) -> None:
+    if not mesh["triangles"]:
         write_line(
             "  no surface, mesh.ply is empty: the depth may lie outside --near-m to --far-m, the "
             "voxels may be too small or too large for it, or the intrinsics may be wrong"
         )
-    write_line(
-        f"{report['mesh']['vertices']} vertices, {report['mesh']['triangles']} triangles in {out}"
-    )
-    if "invented" in report["mesh"]:
-        share = report["mesh"]["invented"]["area_share"]
+    write_line(f"{mesh['vertices']} vertices, {mesh['triangles']} triangles in {out}")
+    if "invented" in mesh:
+        share = mesh["invented"]["area_share"]
         write_line(f"  {share:.2%} of the area closes holes; nobody measured it")

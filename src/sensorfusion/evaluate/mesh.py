@@ -25,11 +25,11 @@ class MeshScores:
         Mean distance from the estimate to the truth, metres: what is there is right.
     completeness_mean_m : float
         Mean distance from the truth to the estimate, metres: what should be there is.
-    precision_1cm, precision_2cm : float
-        Share of the estimate's area within 1 and 2 cm of the truth, 0 to 1.
-    recall_1cm, recall_2cm : float
-        Share of the truth's area within 1 and 2 cm of the estimate, 0 to 1.
-    fscore_1cm, fscore_2cm : float
+    precision_1cm, precision_2cm, precision_5cm : float
+        Share of the estimate's area within 1, 2 and 5 cm of the truth, 0 to 1.
+    recall_1cm, recall_2cm, recall_5cm : float
+        Share of the truth's area within 1, 2 and 5 cm of the estimate, 0 to 1.
+    fscore_1cm, fscore_2cm, fscore_5cm : float
         Harmonic mean of the two.
     """
 
@@ -41,6 +41,9 @@ class MeshScores:
     precision_2cm: float
     recall_2cm: float
     fscore_2cm: float
+    precision_5cm: float
+    recall_5cm: float
+    fscore_5cm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +131,4 @@ def _scores(to_truth_m: NDArray[np.float64], to_estimate_m: NDArray[np.float64])
             "expected numbers; are both meshes whole and in metres?"
         )
         raise EvaluationError(msg)
-    return MeshScores(accuracy_m, completeness_m, *shares(0.01), *shares(0.02))
+    return MeshScores(accuracy_m, completeness_m, *shares(0.01), *shares(0.02), *shares(0.05))
