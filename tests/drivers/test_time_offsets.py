@@ -4,13 +4,18 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2  # noqa: TID253
+import numpy as np
 import pytest
 
 from sensorfusion.calibration.rig_file import read_rig, write_rig
 from sensorfusion.calibration.toml_rig import toml_of_rig
+from sensorfusion.camera import Camera
 from sensorfusion.cli import app as cli
 from sensorfusion.errors import CalibrationError
+from sensorfusion.rig import Rig
 from sensorfusion.sources.registry import open_source
+from sensorfusion.transform import RigidTransform
 
 STREET = Path(__file__).parents[2] / "recordings" / "street"
 LATE_NS, SCANS_NS = 2_500_000, -1_000_000
@@ -68,6 +73,26 @@ def test_what_is_recorded_of_corrected_samples_is_not_corrected_again(street, tm
         first, second = source[2], copy[2]
         assert second.timestamp_ns == first.timestamp_ns
         assert second.images["color"].timestamp_ns == first.images["color"].timestamp_ns
+
+
+@pytest.mark.parametrize("cameras", [("left", "right"), ("a", "b")])
+def test_a_folder_of_stereo_pictures_refuses_offsets_of_its_cameras(tmp_path, cameras):
+    folder = tmp_path / "pair"
+    for name in ("left", "right"):
+        (folder / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / name / "1.png"), np.zeros((12, 16), np.uint8))
+    matrix = np.eye(4)
+    matrix[0, 3] = -0.1
+    rig = Rig(
+        {name: Camera(name, 16, 12, 20.0, 20.0, 7.5, 5.5) for name in cameras},
+        (RigidTransform(cameras[1], cameras[0], matrix),),
+    )
+    write_rig(replace(rig, time_offsets_ns={cameras[1]: 5}), folder / "rig.toml")
+    with pytest.raises(CalibrationError, match=f"time_offsets_ns of {cameras[1]}.*times.txt"):
+        open_source(str(folder))
+    write_rig(replace(rig, time_offsets_ns={cameras[1]: 0}), folder / "rig.toml")
+    with open_source(str(folder)) as source:
+        assert source.rig.time_offsets_ns == {}
 
 
 def test_a_tum_folder_refuses_offsets_and_says_what_to_do(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +11,11 @@ from sensorfusion.export.depth_map_files import find_depth_maps
 
 def maps(*rows):
     return np.array(rows, np.float32)
+
+
+def _tag(number, kind, value):
+    """Return a directory's entry of one number in a little-endian TIFF."""
+    return struct.pack("<HHIHH", number, kind, 1, value, 0)
 
 
 def compare_depth(pairs):
@@ -106,6 +112,28 @@ def test_a_preview_is_not_taken_for_depth(tmp_path):
     cv2.imwrite(str(tmp_path / "5.png"), np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(SourceError, match="is this a preview"):
         find_depth_maps(tmp_path, 0.001).metres("5")
+
+
+def test_a_tiff_that_holds_fewer_pixels_than_it_says_is_refused_before_it_is_decoded(tmp_path):
+    import cv2
+
+    path = tmp_path / "5.tiff"
+    cv2.imwrite(str(path), np.ones((40, 50), np.float32), [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    whole = path.read_bytes()
+    assert find_depth_maps(tmp_path).metres("5").shape == (40, 50)
+    # OpenCV would return 9000 rows, most of them made up.
+    path.write_bytes(whole.replace(_tag(257, 3, 40), _tag(257, 3, 9000)))
+    with pytest.raises(CorruptRecordingError, match=r"5\.tiff.*bytes of pixels"):
+        find_depth_maps(tmp_path).metres("5")
+
+
+def test_what_is_neither_a_png_nor_a_tiff_is_named_by_how_it_begins(tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "5.jpg"), np.zeros((4, 4), np.uint8))
+    (tmp_path / "5.jpg").rename(tmp_path / "5.tiff")
+    with pytest.raises(CorruptRecordingError, match=r"5\.tiff.*begins with.*expected a 16-bit"):
+        find_depth_maps(tmp_path).metres("5")
 
 
 def test_what_is_not_finite_in_an_array_is_no_depth(tmp_path):

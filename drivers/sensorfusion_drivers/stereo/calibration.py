@@ -46,7 +46,8 @@ def rig_for(layout: Layout, sizes_px: dict[str, tuple[int, int]], rig_file: Path
     Raises
     ------
     CalibrationError
-        If there is none, it is another kind of file, or it is for other cameras or pictures.
+        If there is none, it is another kind of file, it is for other cameras or pictures, or it
+        says that their clocks are off.
     """
     path = rig_file or _beside(layout)
     names = tuple(layout.pictures)
@@ -63,7 +64,7 @@ def rig_for(layout: Layout, sizes_px: dict[str, tuple[int, int]], rig_file: Path
     elif is_kitti_text(text):
         rig = _kitti(path, text, names, sizes_px)
     else:
-        rig = _named(read_rig(path), names, path)
+        rig = _named(_on_one_clock(read_rig(path), names, path), names, path)
     for name, size_px in sizes_px.items():
         camera = rig.cameras[name]
         if size_px != (camera.width, camera.height):
@@ -91,6 +92,20 @@ def _beside(layout: Layout) -> Path | None:
             if (folder / name).is_file():
                 return folder / name
     return None
+
+
+def _on_one_clock(rig: Rig, names: tuple[str, ...], path: Path) -> Rig:
+    """Refuse time offsets of the cameras: what is paired here has one time stamp for all."""
+    taking = set(names) if set(names) <= set(rig.cameras) else set(rig.cameras)
+    late = [name for name, offset_ns in rig.time_offsets_ns.items() if offset_ns]
+    if taking & set(late):
+        msg = (
+            f"{path}: time_offsets_ns of {', '.join(sorted(taking & set(late)))}, which the "
+            "drivers clouds and ros apply; here change the time stamps in the names of the "
+            "pictures or in times.txt, and take the table out of the file"
+        )
+        raise CalibrationError(msg)
+    return rig.on_one_clock()
 
 
 def _named(rig: Rig, names: tuple[str, ...], path: Path) -> Rig:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.errors import CorruptRecordingError, SourceError
-from sensorfusion.formats import png
+from sensorfusion.formats import png, tiff
 from sensorfusion.formats.npy import read_npy
 from sensorfusion.formats.read_file import read_whole
 
@@ -46,6 +46,8 @@ class DepthMapFiles:
         ------
         SourceError
             If the file is none of depth, or its unit is not known.
+        CorruptRecordingError
+            If it is damaged, or neither PNG, TIFF nor NPY.
         """
         return _read(self.files[key], self.metres_per_unit)
 
@@ -137,9 +139,15 @@ def _read(path: Path, metres_per_unit: float | None) -> NDArray[np.float32]:
     if path.suffix.lower() == ".npy":
         return _metres(path, read_npy(path))
     data = read_whole(path, "a depth map")
+    expected = "a 16-bit PNG or a float32 TIFF"
     if data.startswith(png.SIGNATURE):
         png.read_header(data, path)
         png.check_complete(data, path)
+    elif data.startswith(tiff.SIGNATURES):
+        tiff.read_header(data, path)
+    else:
+        found = f"a file that begins with {data[:4]!r}"
+        raise CorruptRecordingError(path, 0, found, expected, _ADVICE)
     import cv2
 
     try:
@@ -148,7 +156,7 @@ def _read(path: Path, metres_per_unit: float | None) -> NDArray[np.float32]:
         pixels = None
     if pixels is None:
         found = "data that OpenCV cannot decode"
-        raise CorruptRecordingError(path, 0, found, "a 16-bit PNG or a float32 TIFF", _ADVICE)
+        raise CorruptRecordingError(path, 0, found, expected, _ADVICE)
     if pixels.dtype == np.uint16 and pixels.ndim == 2:
         if metres_per_unit is None:
             msg = f"{path}: 16-bit depth whose unit nobody says; give the metres of one unit"
