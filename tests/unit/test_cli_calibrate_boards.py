@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from board_scene import many_places, picture, placed, small_camera, turned
 from sensorfusion.calibration.board import Chessboard
-from sensorfusion.calibration.rig_file import read_rig
+from sensorfusion.calibration.rig_file import read_rig, write_rig
 from sensorfusion.cli import app as cli
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.frame import Frame
@@ -223,6 +224,30 @@ def test_lengths_of_rays_are_named_and_the_advice_helps(recording, capsys):
     assert code == 1
     assert "open it with -o depth-kind=range" in said
     assert _run(capsys, "check-depth", *arguments, "-o", "depth-kind=range")[0] == 0
+
+
+def test_the_depth_of_a_stereo_pair_is_checked_and_shows_a_wrong_baseline(tmp_path, capsys):
+    left = replace(small_camera(), name="left")
+    right = replace(left, name="right", fx=405.0, fy=404.0, cx=236.0)
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = turned(1.5, 2.5, -2), (-0.06, 0.002, 0.003)
+    T_right_left = RigidTransform("right", "left", matrix)
+    T = placed(BOARD, turned(10, -15, 4), (0.0, 0.0, 0.5)).matrix
+    for camera, T_camera_left in ((left, np.eye(4)), (right, matrix)):
+        seen = picture(BOARD, camera, RigidTransform("camera", "board", T_camera_left @ T))
+        _write(tmp_path / camera.name / "0.png", seen)
+    rig = Rig({"left": left, "right": right}, (T_right_left,))
+    write_rig(rig, tmp_path / "rig.toml")
+    arguments = ["check-depth", tmp_path, "--chessboard", NAMED, "--json"]
+    code, said, error = _run(capsys, *arguments)
+    assert (code, error) == (0, "")
+    assert json.loads(said)["frames"][0]["ratio"] == pytest.approx(1, abs=0.003)
+    matrix[:3, 3] *= 1.05
+    longer = RigidTransform("right", "left", matrix)
+    write_rig(replace(rig, transforms=(longer,)), tmp_path / "rig.toml")
+    code, said, _ = _run(capsys, *arguments)
+    assert code == 1
+    assert json.loads(said)["frames"][0]["ratio"] == pytest.approx(1.05, abs=0.004)
 
 
 class _Scan(SeekableFrameSource):

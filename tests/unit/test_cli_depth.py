@@ -70,6 +70,7 @@ def test_an_output_folder_that_cannot_be_made_is_refused_before_the_work(tmp_pat
     ("flags", "said"),
     [
         (["--near-m", "5", "--far-m", "2"], "depth.near_m is 5.0; expected a value from 0.0 to 2"),
+        (["--stereo.nearest-m", "0"], "stereo.nearest_m is 0.0; expected a value from 0.01 to"),
         (["--metres-per-unit", "0"], "--metres-per-unit is 0.0; expected a positive number"),
         (["--metres-per-unit", "0.001", "--format", "tiff"], "says nothing for --format tiff"),
     ],

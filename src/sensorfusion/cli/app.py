@@ -43,7 +43,10 @@ _COMMANDS = {
     "convert": ("convert:convert", "Write a recording in another format, every sample of it."),
     "recover": ("convert:recover", "Save what can be read of a damaged recording."),
     "export": ("export:app", "Write what was measured in the files of other programs."),
-    "calibrate": ("calibrate:app", "Say what is known of a device: rig files."),
+    "calibrate": (
+        "calibrate:app",
+        "Find or check lenses, where sensors sit, and that metres are right; write rig files.",
+    ),
     "devices": ("devices:devices", "List the cameras that are plugged in."),
     "drivers": ("drivers:drivers", "List what can be read, and the options of each driver."),
     "doctor": ("doctor:doctor", "Check this installation, or a camera (--live)."),

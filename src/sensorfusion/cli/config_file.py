@@ -76,7 +76,9 @@ def check_settings(_app: App, _commands: tuple[str, ...], arguments: ArgumentCol
     for argument in settings:
         if argument.tokens:
             _check_kind(argument, settings)
-    for stage in (argument for argument in settings if len(argument.keys) == 1):
+    # A command that needs no whole stage takes the settings of stereo by themselves.
+    alone = [argument for argument in arguments if argument.keys == ("stereo",)]
+    for stage in (*(argument for argument in settings if len(argument.keys) == 1), *alone):
         try:
             stage.convert_and_validate()
         except CoercionError as error:
