@@ -5,7 +5,8 @@ import pytest
 
 from board_scene import placed, seen, small_camera, turned
 from sensorfusion.calibration.board import Chessboard
-from sensorfusion.calibration.board_depth import board_plane, compare_depth
+from sensorfusion.calibration.board_depth import compare_depth
+from sensorfusion.calibration.board_plane import board_plane
 from sensorfusion.calibration.depth_faults import bowing_of, name_faults
 from sensorfusion.camera import Camera
 from sensorfusion.depth_map import DepthMap, Origin

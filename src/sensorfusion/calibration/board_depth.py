@@ -5,47 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sensorfusion.calibration.adjust import adjust
-from sensorfusion.calibration.board_view import BoardView
-from sensorfusion.calibration.bundle import Bundle, lens_of
-from sensorfusion.calibration.estimate_camera import sightings_of
-from sensorfusion.calibration.initial import place_board
-from sensorfusion.camera import Camera
+from sensorfusion.calibration.board_plane import BoardPlane
 from sensorfusion.depth_map import DepthMap, Origin
-from sensorfusion.errors import CalibrationError
 from sensorfusion.transform import RigidTransform
 
 _FEWEST_PIXELS = 10
 _MOST_PIXELS = 60_000
 _RIM_POINTS = 30
-_CORNER_SIGMA_PX = 0.05
 _FEWEST_IN_CELL = 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BoardPlane:
-    """Where a board stands before the camera that took its picture.
-
-    Attributes
-    ----------
-    T_camera_board : ndarray of float64, shape (4, 4)
-        Metres; the board's x and y lie in its plane.
-    low_m, high_m : ndarray of float64, shape (2,)
-        The part of it between the corners that were seen, in the board's x and y.
-    square_m : float
-        Edge of a square.
-    sigma_m : float
-        Standard deviation of the plane's z in the middle of that part.
-    rms_px : float
-        Root of the mean squared distance between corners and where they should be.
-    """
-
-    T_camera_board: NDArray[np.float64]
-    low_m: NDArray[np.float64]
-    high_m: NDArray[np.float64]
-    square_m: float
-    sigma_m: float
-    rms_px: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,43 +41,6 @@ class BoardDepth:
     cells: NDArray[np.float64]
 
 
-def board_plane(view: BoardView, camera: Camera, square_m: float) -> BoardPlane:
-    """Return the plane of a board from its corners in a picture.
-
-    Parameters
-    ----------
-    view : BoardView
-    camera : Camera
-        That took the picture, with its distortion.
-    square_m : float
-        Edge of the board's squares, metres.
-
-    Raises
-    ------
-    CalibrationError
-        If the camera is spherical, or cannot see such a board.
-    """
-    if camera.is_spherical:
-        msg = f"camera {camera.name!r} is a panorama; expected a lens that sees a board"
-        raise CalibrationError(msg)
-    lens = lens_of(camera, camera.distortion.model)
-    start, _ = place_board(view, lens, camera.distortion)
-    bundle = Bundle(camera.distortion.model, lens[None], np.eye(4), start[None])
-    found = adjust(bundle, sightings_of([view]), np.zeros((1, len(lens)), bool))
-    T = found.bundle.T_left_board[0]
-    low_m, high_m = view.extent_m
-    middle = T[:3, :3] @ np.append(0.5 * (low_m + high_m), 0.0)
-    normal, ray = T[:3, 2], middle + T[:3, 3]
-    # A turn w about the board's origin moves the middle m along the normal n by w . (m x n).
-    along = np.concatenate([np.cross(middle, normal), normal])
-    variance = along @ found.boards[0] @ along
-    sigma_px = max(found.sigma_px, _CORNER_SIGMA_PX)
-    facing = abs(float(normal @ ray)) / float(ray[2])
-    sigma_m = sigma_px * float(np.sqrt(variance)) / max(facing, 1e-6)
-    rms_px = float(np.sqrt((found.residuals_px**2).sum(axis=1).mean()))
-    return BoardPlane(T, low_m, high_m, square_m, sigma_m, rms_px)
-
-
 def compare_depth(
     plane: BoardPlane, depth: DepthMap, T_depth_picture: RigidTransform
 ) -> BoardDepth | str:
@@ -131,23 +61,19 @@ def compare_depth(
     BoardDepth or str
         Or why there is nothing to compare, for people.
     """
-    T = T_depth_picture.matrix @ plane.T_camera_board
-    u, v = _candidates(plane, depth, T)
+    u, v = _candidates(plane, depth, T_depth_picture.matrix @ plane.T_camera_board)
     rays = depth.camera.directions(np.stack([u, v], axis=-1))
-    normal, origin = T[:3, 2], T[:3, 3]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = (normal @ origin) / (rays @ normal)
-        points = rays * reach[:, None]
-        on_board = (points - origin) @ T[:3, :2]
-        inside = (reach > 0) & ((on_board >= plane.low_m) & (on_board <= plane.high_m)).all(axis=1)
+    met = plane.met_by(rays, T_depth_picture.matrix)
+    inside = met.inside
     if inside.sum() < _FEWEST_PIXELS:
         return f"no depth on the board ({int(inside.sum())} pixels of it were measured)"
-    expected_m = (reach if depth.camera.is_spherical else points[:, 2])[inside]
+    reach = met.reach if depth.camera.is_spherical else met.reach * rays[:, 2]
+    expected_m = reach[inside]
     measured_m = depth.metres[v[inside], u[inside]].astype(np.float64)
     ratios, errors_m = measured_m / expected_m, measured_m - expected_m
     bias_m = float(np.median(errors_m))
     longer = 1.0 / rays[inside, 2] - 1.0
-    squares = np.floor((on_board[inside] - plane.low_m) / plane.square_m).astype(np.int64)
+    squares = np.floor((met.on_board[inside] - plane.low_m) / plane.square_m).astype(np.int64)
     return BoardDepth(
         int(inside.sum()),
         float(np.median(expected_m)),

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from sensorfusion.calibration.board import Board
-from sensorfusion.calibration.board_depth import BoardDepth, BoardPlane, board_plane, compare_depth
+from sensorfusion.calibration.board_depth import BoardDepth, compare_depth
+from sensorfusion.calibration.board_plane import BoardPlane, board_plane
 from sensorfusion.calibration.board_view import BLURRED_PX, BoardView, view_board
 from sensorfusion.calibration.depth_faults import bowing_of, name_faults
 from sensorfusion.calibration.survey import EXPLAINED
