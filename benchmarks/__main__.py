@@ -84,6 +84,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 COMPARISONS = (
     "rgbd",
     "fusion",
+    "lidar_fusion",
     "native_depth",
     "standard",
     "projection",

@@ -152,11 +152,14 @@ class ScanMapper:
             self._fuse(*self._waiting)
         volume = self._volume_now()
         self._forgotten = forget_passed(volume)
-        # What is not certain to one voxel is left out; of few scans, nothing is.
-        certain = volume.weight_of(volume.voxel_size_m)
+        # What is not certain to half a voxel is left out; of few scans, nothing is.
+        voxel_size_m = volume.voxel_size_m
+        certain = volume.weight_of(voxel_size_m / 2)
         surface = extract_mesh(volume, min(certain, len(self.trajectory) - 0.5))
         del self._volume, volume
-        return with_scan_errors(surface, self._quality.median("sigma_m") or 0.0)
+        lidar = self._rig.lidars[self.trajectory.poses[0].source]
+        tracking_m = self._quality.median("sigma_m") or 0.0
+        return with_scan_errors(surface, lidar, voxel_size_m, tracking_m)
 
     @property
     def views(self) -> Trajectory:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sensorfusion.camera import Camera
+from sensorfusion.simulate.lidar import spinning_lidar
 from sensorfusion.simulate.scene import Material, SceneBuilder
-from sensorfusion.simulate.seen import surface_seen
+from sensorfusion.simulate.seen import surface_scanned, surface_seen
 from sensorfusion.simulate.shapes import box
 from sensorfusion.transform import RigidTransform
 
@@ -13,6 +14,7 @@ CAMERA = Camera("depth", 320, 240, 400.0, 400.0, 159.5, 119.5)
 LOOKING_ALONG_Y = RigidTransform(
     "world", "depth", np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
 )
+AT_ORIGIN = RigidTransform.identity("world", "lidar")
 PAINT = Material((0.5, 0.5, 0.5))
 
 
@@ -61,3 +63,21 @@ def test_what_stands_behind_something_is_not_seen():
 def test_what_is_out_of_range_is_not_seen(limits_m):
     seen = surface_seen(_mesh(FRONT), CAMERA, [LOOKING_ALONG_Y], limits_m=limits_m)
     assert len(seen.triangles) == len(seen.vertices) == 0
+
+
+def test_a_scan_sees_the_side_that_faces_it_between_its_rings():
+    lidar = spinning_lidar(2, 16, highest_deg=45.0, lowest_deg=-45.0)
+    pillar = _mesh((box(2.0, 2.0, 8.0), (0.0, 3.0, -4.0)))
+    seen = surface_scanned(pillar, lidar, [AT_ORIGIN], edge_m=0.1)
+    # The near side lies at y = 2: rings at 45 degrees meet it 2 m above and below.
+    assert np.abs(seen.vertices[:, 1] - 2.0).max() < 1e-5
+    middle = np.abs(seen.vertices[:, 0]) < 0.06
+    assert np.abs(seen.vertices[middle, 2]).max() == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_scan_sees_no_farther_than_it_is_asked():
+    lidar = spinning_lidar(highest_deg=30.0, lowest_deg=-30.0)
+    boxes = _mesh(*((box(1.0, 1.0, 1.0), (x, y, 0.2)) for x, y in ((3.0, 0.0), (9.0, 4.0))))
+    assert surface_scanned(boxes, lidar, [AT_ORIGIN]).vertices[:, 0].max() > 8.0
+    near = surface_scanned(boxes, lidar, [AT_ORIGIN], far_m=5.0)
+    assert 2.0 < near.vertices[:, 0].max() < 5.0

@@ -107,7 +107,7 @@ def meet_columns(
             origin = origins[j]
             range_b = _sample_of(points, normals, n, origin, noise, half_rad, b)
             at_b = (angle(b[Y] - origin[1], b[X] - origin[0]) + PI) * scale
-            if k < scan_columns:
+            if before < 0:
                 _spread(b, at_b, at_b, n, origin, samples[i], nearest[i])
             if before >= 0 and before != n:
                 gap = at_b - at_a
@@ -163,18 +163,16 @@ def _connect(
         beside_a = cosine * (a[Y] - origin[1]) - sine * (a[X] - origin[0])
         beside_b = cosine * (b[Y] - origin[1]) - sine * (b[X] - origin[0])
         t = min(max(beside_a / (beside_a - beside_b), F32(0)), F32(1))
-        between(a, b, t, limits, out)
-        # Within half a column of a beam, this is what the beam says.
-        own = min(abs(F32(u) + F32(0.5) - at_a), abs(F32(u) + F32(0.5) - at_a - gap))
-        out[BEAM] = F32(1) if own <= F32(0.5) else F32(0)
         old = samples[place]
         # A beam's own plane, put there before, is less sure than the line through it.
-        mine = old[SIGMA] > F32(0) and (
-            nearest[place] == numbers[0] or nearest[place] == numbers[1]
-        )
-        if mine:
-            old[SIGMA] = F32(0)
-        if put(out, old, origin):
+        mine = nearest[place] == numbers[0] or nearest[place] == numbers[1]
+        direct = mine or old[SIGMA] == F32(0)
+        new = old if direct else out
+        between(a, b, t, limits, new)
+        # Within half a column of a beam, this is what the beam says.
+        own = min(abs(F32(u) + F32(0.5) - at_a), abs(F32(u) + F32(0.5) - at_a - gap))
+        new[BEAM] = F32(1) if own <= F32(0.5) else F32(0)
+        if direct or put(out, old, origin):
             nearest[place] = numbers[0] if t < F32(0.5) else numbers[1]
         u += 1
 

@@ -34,6 +34,7 @@ F32 = np.float32
 
 PLANE_X, PLANE_Y, PLANE_Z, OFFSET, SPREAD, RANGE, CLEAR, EXTENT = range(8)
 PIXEL = 8
+TILE = 8
 """Plane: normal and its product with a point of it; standard deviation, 0 = no surface; range from
 the column's origin, metres; to where a beam went and passed by nothing, 0 = no beam; how far from
 the pixel's middle the plane holds, metres."""
@@ -166,27 +167,6 @@ def _paint(
         owner[v] = np.uint32(number + 1)
 
 
-@njit(parallel=True, **_OPTIONS)
-def clear_ways(count: int, table: Array) -> None:
-    """Write CLEAR, before 1 in the pixels where a beam went: to the nearest surface beside it.
-
-    What a beam passes close by may be thinner than beams are apart: it hides from some of them.
-    """
-    height = (table.shape[0] - 1) // count
-    for u in prange(count):
-        for v in range(height):
-            own = 1 + u * height + v
-            if table[own, CLEAR] == F32(0):
-                continue
-            nearest = table[own, RANGE]
-            for i in range(-1, 2):
-                column = 1 + (u + i + count) % count * height
-                for j in range(max(v - 1, 0), min(v + 2, height)):
-                    if table[column + j, SPREAD] > F32(0):
-                        nearest = min(nearest, table[column + j, RANGE])
-            table[own, CLEAR] = nearest
-
-
 @njit(**_OPTIONS)
 def mark_free(beams: Array, far_m: float, heights: Array, count: int, table: Array) -> None:
     """Mark the pixels of beams that found nothing, unless a surface stands in or beside them.
@@ -206,4 +186,34 @@ def mark_free(beams: Array, far_m: float, heights: Array, count: int, table: Arr
                 clear &= table[1 + (u + i) % count * height + j, SPREAD] == F32(0)
         if clear:
             table[1 + u * height + v, RANGE] = F32(far_m)
-            table[1 + u * height + v, CLEAR] = F32(far_m)
+            table[1 + u * height + v, CLEAR] = F32(1)
+
+
+@njit(parallel=True, **_OPTIONS)
+def clear_ways(reach: tuple[int, int], limit_m: float, table: Array, clear: Array) -> None:
+    """Write to where the way is certainly free: to the nearest surface in or beside a pixel.
+
+    What a beam passes close by may be thinner than beams are apart: it hides from some of them.
+    Between two beams the way is as free as theirs, up to where they are too far apart.
+
+    ``table`` by :func:`fill_columns` and :func:`mark_free`, with CLEAR 1 where a beam went and 0
+    elsewhere; ``reach``: columns and rows from any pixel to the next beams around it; ``limit_m``:
+    to where a way between beams counts. ``clear`` float32 (U, V), metres.
+    """
+    count, height = clear.shape
+    for u in prange(count):
+        for v in range(height):
+            own = 1 + u * height + v
+            beam = table[own, CLEAR] > F32(0)
+            wide = 1 if beam else reach[0]
+            tall = 1 if beam else reach[1]
+            nearest = table[own, RANGE] if beam else F32(limit_m)
+            beams = 0
+            for i in range(-wide, wide + 1):
+                column = 1 + (u + i + count) % count * height
+                for j in range(max(v - tall, 0), min(v + tall + 1, height)):
+                    beams += table[column + j, CLEAR] > F32(0)
+                    if table[column + j, SPREAD] > F32(0):
+                        nearest = min(nearest, table[column + j, RANGE])
+            # Beside a single beam nobody looked.
+            clear[u, v] = nearest if beam or beams > 2 else F32(0)

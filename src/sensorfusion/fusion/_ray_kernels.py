@@ -67,6 +67,26 @@ def _heights(corner: Array, local: Array, planes: Array, height: Array) -> None:
 
 
 @njit(**_OPTIONS)
+def _any_near(height: Array, sigma: Array, truncation_m: float) -> bool:
+    """Tell whether a voxel lies near its plane: most of the memory of the others is not read."""
+    near = np.int32(0)
+    for i in range(VOXELS):
+        behind = max(F32(truncation_m), F32(3.0) * sigma[i])
+        inside = (sigma[i] > F32(0)) & (height[i] > -behind) & (height[i] < F32(truncation_m))
+        near |= np.int32(1 if inside else 0)
+    return near > np.int32(0)
+
+
+@njit(**_OPTIONS)
+def _any_clear(clear: Array, length: Array, truncation_m: float) -> bool:
+    """Tell whether a beam may have gone through a voxel."""
+    passed = np.int32(0)
+    for i in range(VOXELS):
+        passed |= np.int32(1 if length[i] < clear[i] - F32(truncation_m) else 0)
+    return passed > np.int32(0)
+
+
+@njit(**_OPTIONS)
 def _update(
     height: Array,
     sigma: Array,
@@ -198,8 +218,12 @@ def _integrate_some(
         for field in range(PIXEL):
             _gather(flat, index, field, fields[field])
         _heights(corners[n], local, fields, height)
+        sigma, surface, clear = fields[SPREAD], fields[RANGE], fields[CLEAR]
+        if len(passes) > 0 and _any_clear(clear, length, limits[0]):
+            _count_passes(height, sigma, clear, length, limits, passes[block])
+        if not _any_near(height, sigma, limits[0]):
+            continue
         counts = observations[block] if len(observations) > 0 else uncounted
-        sigma, surface = fields[SPREAD], fields[RANGE]
         colored = _update(
             height,
             sigma,
@@ -212,8 +236,6 @@ def _integrate_some(
             counts,
             added,
         )
-        if len(passes) > 0:
-            _count_passes(height, sigma, fields[CLEAR], length, limits, passes[block])
         if colored and len(pixels) > 0:
             _mix(pixels, owners, index, added, color[block])
 

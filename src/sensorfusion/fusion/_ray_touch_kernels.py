@@ -7,6 +7,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import BIAS, EMPTY, find_slot
+from sensorfusion.fusion._panorama_kernels import TILE
 from sensorfusion.fusion._ray_kernels import column_of
 from sensorfusion.fusion._sample_kernels import NX, NY, NZ, PI, SIGMA, X, Y, Z
 
@@ -21,15 +22,15 @@ def touch(
     samples: Array,
     joins: Array,
     matrix: Array,
-    truncation_m: float,
+    band_m: Array,
     largest: float,
     block_size_m: float,
     scratch: Array,
 ) -> tuple[Array, bool]:
     """Return the keys of all blocks near the surface that a scan shows, sorted.
 
-    They reach along the normal from half of the truncation before it to the truncation, or three
-    standard deviations if that is more, behind it. ``samples`` and ``joins`` by
+    ``band_m`` float64 (2,): how far they reach before it along the normal, and behind it, where
+    three standard deviations are not more. ``samples`` and ``joins`` by
     ``_panorama_kernels``; ``matrix`` float64 (4, 4) T_world_lidar; ``largest``: sigma that is
     believed; ``scratch`` int64 (power of two,): room for a table. The second value is False when
     the table is too small.
@@ -39,11 +40,15 @@ def touch(
     count = 0
     scale = 1.0 / block_size_m
     place, normal = np.empty(3), np.empty(3)
+    # Where columns are less than a tenth of a block apart, every fourth is enough.
+    near_m = 0.1 * block_size_m * samples.shape[1] / (2.0 * np.pi)
     for i in range(samples.shape[0]):
         last = EMPTY
         for u in range(samples.shape[1]):
             a = samples[i, u]
             if not a[SIGMA] > F32(0) or a[SIGMA] > largest:
+                continue
+            if u & 3 and a[X] * a[X] + a[Y] * a[Y] < near_m * near_m:
                 continue
             steps = 1
             b = a
@@ -59,8 +64,8 @@ def touch(
                     normal[c] = (
                         -(matrix[c, 0] * a[X] + matrix[c, 1] * a[Y] + matrix[c, 2] * a[Z]) / r
                     )
-            deepest = max(truncation_m, 3.0 * a[SIGMA])
-            deep = int(np.ceil((deepest + 0.5 * truncation_m) * scale / 0.5))
+            deepest = max(band_m[1], 3.0 * a[SIGMA])
+            deep = int(np.ceil((deepest + band_m[0]) * scale / 0.9))
             for k in range(steps):
                 t = k / steps
                 for c in range(3):
@@ -71,7 +76,7 @@ def touch(
                         + matrix[c, 3]
                     )
                 for d in range(deep + 1):
-                    off = 0.5 * truncation_m - (deepest + 0.5 * truncation_m) * d / deep
+                    off = band_m[0] - (deepest + band_m[0]) * d / deep
                     x = int(np.floor((place[0] + off * normal[0]) * scale)) + BIAS
                     y = int(np.floor((place[1] + off * normal[1]) * scale)) + BIAS
                     z = int(np.floor((place[2] + off * normal[2]) * scale)) + BIAS
@@ -97,12 +102,11 @@ def may_be_passed(
     view: Array,
     origins: Array,
     farthest: Array,
-    tile: int,
     chosen: Array,
 ) -> None:
     """Tell which blocks a beam may go through: not those hidden behind all that stands before.
 
-    ``corners`` and ``middle`` as for :func:`integrate`; ``farthest`` float32 (U / tile, V / tile):
+    ``corners`` and ``middle`` as for :func:`integrate`; ``farthest`` float32 (U / TILE, V / TILE):
     the farthest range in each tile of the panorama; ``chosen`` bool (N,).
     """
     count, high = farthest.shape
@@ -120,9 +124,9 @@ def may_be_passed(
         tall = radius_m / r * F32(1.1) * view[2]
         at = (np.arctan2(y, x) + PI) * view[0]
         row = (view[1] - np.arctan2(z, flat)) * view[2]
-        first, end = int(np.floor((at - wide) / tile)), int(np.floor((at + wide) / tile))
-        top = max(int(np.floor((row - tall) / tile)), 0)
-        bottom = min(int(np.floor((row + tall) / tile)), high - 1)
+        first, end = int(np.floor((at - wide) / TILE)), int(np.floor((at + wide) / TILE))
+        top = max(int(np.floor((row - tall) / TILE)), 0)
+        bottom = min(int(np.floor((row + tall) / TILE)), high - 1)
         deepest = F32(0)
         for i in range(first, end + 1):
             for j in range(top, bottom + 1):

@@ -6,13 +6,12 @@ from numpy.typing import NDArray
 from sensorfusion._kernels import unpack
 from sensorfusion.errors import ConfigError, CoordinateSystemMismatchError
 from sensorfusion.fusion import _ray_kernels, _ray_touch_kernels
-from sensorfusion.fusion._panorama_kernels import CLEAR
 from sensorfusion.fusion.integrate_depth import COLOR_BAND_VOXELS, voxel_offsets
 from sensorfusion.fusion.panorama import Panorama, RayScan, panorama_of
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.transform import RigidTransform
 
-_TILE = 8
+_BAND_VOXELS = np.array([1.5, 2.0])
 _HALF_DIAGONAL = 0.87
 _NO_COLOR = np.zeros(0, np.uint32)
 
@@ -92,8 +91,8 @@ def touched_blocks(
 ) -> NDArray[np.int64]:
     """Return the keys of the blocks near the surface that a scan shows, sorted, int64 (N,).
 
-    Along the normal they reach from half the truncation before the surface to the truncation, or
-    three standard deviations if that is more, behind it.
+    They hold the cells that the surface may lie in: along the normal from 1.5 voxels before it to
+    two, or three standard deviations if that is more, behind it.
     """
     size, fits = 1 << 14, False
     while not fits:
@@ -102,7 +101,7 @@ def touched_blocks(
             panorama.samples,
             panorama.joins,
             T_world_lidar.matrix,
-            volume.truncation_m,
+            _BAND_VOXELS * volume.voxel_size_m,
             volume.voxel_size_m,
             volume.block_size_m,
             np.empty(size, np.int64),
@@ -129,9 +128,6 @@ def _may_be_passed(
     volume: Volume, panorama: Panorama, corners: NDArray[np.float32], offsets: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
     """Tell which blocks are not hidden, bool (N,)."""
-    clear_m = panorama.table[1:, CLEAR].reshape(len(panorama.origins), -1)
-    clear_m = np.pad(clear_m, [(0, -side % _TILE) for side in clear_m.shape])
-    tiles = clear_m.reshape(clear_m.shape[0] // _TILE, _TILE, clear_m.shape[1] // _TILE, _TILE)
     passed = np.empty(len(corners), bool)
     _ray_touch_kernels.may_be_passed(
         corners,
@@ -139,8 +135,7 @@ def _may_be_passed(
         offsets[:, -1] * np.float32(0.5),
         panorama.view,
         panorama.origins,
-        np.ascontiguousarray(tiles.max(axis=(1, 3))),
-        _TILE,
+        panorama.tiles,
         passed,
     )
     return passed

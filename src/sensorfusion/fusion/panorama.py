@@ -9,14 +9,18 @@ from sensorfusion.fusion import _meet_kernels, _panorama_kernels, _sample_kernel
 from sensorfusion.lidar import Lidar
 from sensorfusion.range_image import RangeImage
 
-# Columns and rows of the panorama are at most so far apart, and it has at most so many rows.
-_FINEST_RAD, _MOST_ROWS = 0.0065, 400
+# Columns and rows of the panorama are at most so far apart, and it has at most so many rows; rings
+# nearer to each other than the last number do not say how far apart rows should be.
+_FINEST_RAD, _MOST_ROWS, _NARROWEST_RAD = 0.0065, 400, 1e-4
 # Neighbours in a ring are at most so many firings apart.
 _STEPS = 2.2
-# See _panorama_kernels; chosen on the simulated hall and street.
-_STEEPEST, _PARALLEL, _BEND, _WIDEST_M, _LEAN, _TWIST = 1.0, 0.08, 0.5, 4.0, 0.02, 0.15
+# Between two beams the way is free where they are at most so many voxels apart.
+_BETWEEN_VOXELS = 1.5
+_FARTHEST_M = 1e6
+# See _sample_kernels: steepest, parallel, bend, widest, lean, twist; chosen on the simulated hall.
+_LIMITS = np.array([1.0, 0.08, 0.5, 4.0, 0.02, 0.15], np.float32)
 # So many rows and columns tell where all of them look.
-_SOME_ROWS, _SOME_COLUMNS = 8, 64
+_SOME_ROWS, _SOME_COLUMNS = 4, 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +82,8 @@ class Panorama:
         From where each column looks, metres, LiDAR coordinates.
     view : ndarray of float32, shape (3,)
         Columns per radian, elevation of the upper rim (rad), rows per radian.
+    tiles : ndarray of float32, shape (ceil(U / TILE), ceil(V / TILE))
+        To where beams certainly went, at most, of each tile of pixels, metres.
     """
 
     samples: NDArray[np.float32]
@@ -86,91 +92,150 @@ class Panorama:
     owners: NDArray[np.uint32]
     origins: NDArray[np.float32]
     view: NDArray[np.float32]
+    tiles: NDArray[np.float32]
 
 
-def panorama_of(scan: RayScan, largest_sigma_m: float) -> Panorama | None:
+def panorama_of(scan: RayScan, voxel_size_m: float) -> Panorama | None:
     """Return the panorama of a scan; None if it has no points.
 
     Parameters
     ----------
     scan : RayScan
-    largest_sigma_m : float
-        What is less certain, such as the middle of a wide gap between rings, counts as unseen.
+    voxel_size_m : float
+        What is less certain than one voxel, such as the middle of a wide gap between rings, counts
+        as unseen.
 
     References
     ----------
     Holz and Behnke, "Fast range image segmentation and smoothing using approximate surface
     reconstruction and region growing", IAS 2012, for surfaces between neighbours of a scan.
     """
-    image, lidar = scan.image, scan.lidar
-    points, (rings, columns) = image.cloud.points, image.index.shape
-    if not len(points):
+    image = scan.image
+    if not len(image.cloud):
         return None
     origins = scan.origins_m
     if origins is None:
-        origins = np.zeros((columns, 3), np.float32)
-    azimuths_rad, elevations_rad = _directions(image, origins)
-    step_rad = _step_rad(azimuths_rad)
-    finer = int(np.ceil(step_rad / _FINEST_RAD))
-    count = max(round(finer * 2 * np.pi / step_rad), 8)
-    limits = np.array([_STEEPEST, _PARALLEL, _BEND, _WIDEST_M, _LEAN, _TWIST], np.float32)
-    samples = np.empty((rings, count, _sample_kernels.SAMPLE), np.float32)
-    nearest = np.empty((rings, count), np.int32)
-    middles = (np.arange(count) + 0.5) * (2 * np.pi / count) - np.pi
-    turns = np.stack([np.cos(middles), np.sin(middles)], axis=1).astype(np.float32)
-    noise = np.array([lidar.constant_m, lidar.linear, lidar.beam_width_rad], np.float32)
-    _meet_kernels.meet_columns(
-        points,
-        scan.normals,
-        image.index,
-        origins,
-        noise,
-        limits,
-        _STEPS * finer,
-        float(finer),
-        image.wraps,
-        turns,
-        samples,
-        nearest,
-    )
-    gaps_rad = np.abs(np.diff(elevations_rad))
-    gap_rad = float(np.median(gaps_rad)) if gaps_rad.size else step_rad
-    top, bottom = float(elevations_rad.max()) + gap_rad, float(elevations_rad.min()) - gap_rad
-    row_rad = max(min(gap_rad / 2, _FINEST_RAD), (top - bottom) / _MOST_ROWS)
-    height = int(np.ceil((top - bottom) / row_rad))
-    half_gaps = _half_gaps(gaps_rad, gap_rad) / row_rad
-    table = np.empty((1 + count * height, _panorama_kernels.PIXEL), np.float32)
+        origins = np.zeros((image.index.shape[1], 3), np.float32)
+    layout = _layout(image, origins, scan.lidar)
+    samples, nearest = _meet(scan, origins, layout)
+    shape = (layout.columns, layout.rows)
+    table = np.empty((1 + layout.columns * layout.rows, _panorama_kernels.PIXEL), np.float32)
     owners = np.empty(len(table), np.uint32)
     table[0], owners[0] = 0, 0
-    joins = np.empty((rings, count), np.uint8)
-    view_origins = _origins_of_view(azimuths_rad, origins, count)
-    heights = np.array([top, 1 / row_rad, largest_sigma_m], np.float32)
+    joins = np.empty(nearest.shape, np.uint8)
+    heights = np.array([layout.top_rad, 1 / layout.row_rad, voxel_size_m], np.float32)
+    middles_rad = layout.top_rad - (np.arange(layout.rows) + 0.5) * layout.row_rad
     _panorama_kernels.fill_columns(
         samples,
         nearest,
-        view_origins,
-        turns,
-        np.tan(top - (np.arange(height) + 0.5) * row_rad).astype(np.float32),
+        layout.origins,
+        layout.turns,
+        np.tan(middles_rad).astype(np.float32),
         heights,
-        half_gaps.astype(np.float32),
-        limits,
+        layout.half_gaps,
+        _LIMITS,
         joins,
         table,
         owners,
     )
-    _panorama_kernels.clear_ways(count, table)
     beams = image.cloud.empty_beams
     if beams is not None and len(beams):
-        far_m = min(lidar.far_m, 1e6)
-        _panorama_kernels.mark_free(beams, far_m, heights, count, table)
-    view = np.array([count / (2 * np.pi), top, 1 / row_rad], np.float32)
-    return Panorama(samples, joins, table, owners, view_origins, view)
+        far_m = min(scan.lidar.far_m, _FARTHEST_M)
+        _panorama_kernels.mark_free(beams, far_m, heights, layout.columns, table)
+    clear = np.empty(shape, np.float32)
+    apart_m = _BETWEEN_VOXELS * voxel_size_m / layout.apart_rad
+    _panorama_kernels.clear_ways(layout.reach, apart_m, table, clear)
+    table[1:, _panorama_kernels.CLEAR] = clear.ravel()
+    view = np.array([layout.columns / (2 * np.pi), *heights[:2]], np.float32)
+    return Panorama(samples, joins, table, owners, layout.origins, view, _tiles(clear))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Where the columns and rows of a panorama look.
+
+    ``finer``: its columns between two firings; ``turns``: cosine and sine of its columns;
+    ``half_gaps``: rows from each ring half-way to the next; ``reach``: columns and rows from any
+    pixel to the beams around it, and ``apart_rad`` how far those are apart.
+    """
+
+    columns: int
+    rows: int
+    finer: int
+    top_rad: float
+    row_rad: float
+    turns: NDArray[np.float32]
+    origins: NDArray[np.float32]
+    half_gaps: NDArray[np.float32]
+    reach: tuple[int, int]
+    apart_rad: float
+
+
+def _layout(image: RangeImage, origins: NDArray[np.float32], lidar: Lidar) -> _Layout:
+    azimuths_rad, elevations_rad = _directions(image, origins, lidar)
+    step_rad = _step_rad(azimuths_rad)
+    finer = int(np.ceil(step_rad / _FINEST_RAD))
+    columns = max(round(finer * 2 * np.pi / step_rad), 8)
+    middles_rad = (np.arange(columns) + 0.5) * (2 * np.pi / columns) - np.pi
+    gaps_rad = np.abs(np.diff(elevations_rad))
+    gap_rad = max(float(np.median(gaps_rad)), _NARROWEST_RAD) if gaps_rad.size else step_rad
+    top_rad, low_rad = elevations_rad.max() + gap_rad, elevations_rad.min() - gap_rad
+    row_rad = max(min(gap_rad / 2, _FINEST_RAD), float(top_rad - low_rad) / _MOST_ROWS)
+    return _Layout(
+        columns=columns,
+        rows=int(np.ceil((top_rad - low_rad) / row_rad)),
+        finer=finer,
+        top_rad=float(top_rad),
+        row_rad=row_rad,
+        turns=np.stack([np.cos(middles_rad), np.sin(middles_rad)], axis=1).astype(np.float32),
+        origins=_origins_of_view(azimuths_rad, origins, columns),
+        half_gaps=(_half_gaps(gaps_rad, gap_rad) / row_rad).astype(np.float32),
+        reach=(finer, int(np.ceil(gap_rad / row_rad))),
+        apart_rad=max(gap_rad, step_rad),
+    )
+
+
+def _meet(
+    scan: RayScan, origins: NDArray[np.float32], layout: _Layout
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return where each ring meets each column, and the point next to it."""
+    image, lidar = scan.image, scan.lidar
+    shape = (len(image.index), layout.columns)
+    samples = np.empty((*shape, _sample_kernels.SAMPLE), np.float32)
+    nearest = np.empty(shape, np.int32)
+    _meet_kernels.meet_columns(
+        image.cloud.points,
+        scan.normals,
+        image.index,
+        origins,
+        np.array([lidar.constant_m, lidar.linear, lidar.beam_width_rad], np.float32),
+        _LIMITS,
+        _STEPS * layout.finer,
+        float(layout.finer),
+        image.wraps,
+        layout.turns,
+        samples,
+        nearest,
+    )
+    return samples, nearest
+
+
+def _tiles(clear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the farthest of each tile of pixels."""
+    side = _panorama_kernels.TILE
+    padded = np.pad(clear, [(0, -length % side) for length in clear.shape])
+    tiles = padded.reshape(len(padded) // side, side, padded.shape[1] // side, side)
+    return np.ascontiguousarray(tiles.max(axis=3).max(axis=1))
 
 
 def _directions(
-    image: RangeImage, origins: NDArray[np.float32]
+    image: RangeImage, origins: NDArray[np.float32], lidar: Lidar
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the azimuth of each column, NaN where unknown, and the elevation of each ring."""
+    """Return the azimuth of each column, NaN where unknown, and the elevation of each ring.
+
+    Elevations are those of the data sheet, else those of the points; beyond the rings that have
+    points they go on evenly.
+    """
     rows, columns = image.index.shape
     few = (max(1, rows // _SOME_ROWS), max(1, columns // _SOME_COLUMNS))
     for row_step, column_step in (few, (1, 1)):
@@ -181,9 +246,17 @@ def _directions(
         known = seen.any(axis=1)
         if known.mean() > 0.5 and np.isfinite(azimuths).mean() > 0.5:
             break
+    if len(lidar.elevation_rad) == rows:
+        return azimuths, np.sort(lidar.elevation_rad)[::-1]
     elevation = np.where(seen, np.arctan2(z, np.hypot(x, y)), np.nan)
     medians = np.nanmedian(elevation[known], axis=1)
-    return azimuths, np.interp(np.arange(rows), np.flatnonzero(known), medians)
+    numbers, places = np.flatnonzero(known), np.arange(rows)
+    elevations = np.interp(places, numbers, medians)
+    if len(numbers) > 1:
+        gap_rad = (medians[0] - medians[-1]) / (numbers[-1] - numbers[0])
+        elevations += gap_rad * np.maximum(numbers[0] - places, 0)
+        elevations -= gap_rad * np.maximum(places - numbers[-1], 0)
+    return azimuths, elevations
 
 
 def _placed(

@@ -1,4 +1,4 @@
-"""The part of a scene's surface that cameras have seen: the truth for a reconstruction."""
+"""The part of a scene's surface that sensors have seen: the truth for a reconstruction."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
+from sensorfusion.lidar import Lidar
 from sensorfusion.simulate.sensor import Eye
 from sensorfusion.transform import RigidTransform
 from sensorfusion.triangle_mesh import TriangleMesh
@@ -60,6 +61,60 @@ def surface_seen(
         shown = _shown(camera, towards @ rotation, limits_m)
         unseen, towards = unseen[shown], towards[shown]
         seen[unseen[eye.reach(origin_m, towards) > _REACHED]] = True
+    return _joined(corners[seen])
+
+
+def surface_scanned(
+    mesh: TriangleMesh,
+    lidar: Lidar,
+    poses: Iterable[RigidTransform],
+    *,
+    far_m: float = np.inf,
+    edge_m: float = 0.05,
+) -> TriangleMesh:
+    """Return the small triangles of a surface whose middle at least one scan could see.
+
+    As :func:`surface_seen`, for a LiDAR that looks all around, between its highest and its lowest
+    ring; how far its beams are apart does not matter.
+
+    Parameters
+    ----------
+    mesh : TriangleMesh
+        World coordinates.
+    lidar : Lidar
+        With elevations.
+    poses : iterable of RigidTransform
+        ``T_world_lidar``.
+    far_m : float
+        What is farther away counts as not seen, as does what ``lidar`` cannot measure.
+    edge_m : float
+        The surface is cut until no edge is longer.
+
+    Returns
+    -------
+    TriangleMesh
+        World coordinates; without normals and colours.
+    """
+    corners = _cut(mesh.vertices[mesh.triangles], edge_m)
+    middles = corners.mean(axis=1)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    eye = Eye(mesh.vertices, mesh.triangles)
+    lowest, highest = min(lidar.elevation_rad), max(lidar.elevation_rad)
+    far_m = min(far_m, lidar.far_m)
+    unseen = np.arange(len(corners))
+    for T_world_lidar in poses:
+        origin_m = T_world_lidar.translation_m.astype(np.float32)
+        towards = middles[unseen] - origin_m
+        beams = towards @ T_world_lidar.rotation.astype(np.float32)
+        elevation_rad = np.arctan2(beams[:, 2], np.hypot(beams[:, 0], beams[:, 1]))
+        range_m = np.linalg.norm(beams, axis=1)
+        shown = np.einsum("ij,ij->i", towards, normals[unseen]) < 0
+        shown &= (elevation_rad >= lowest) & (elevation_rad <= highest)
+        shown &= (range_m >= lidar.near_m) & (range_m <= far_m)
+        shown[shown] = eye.reach(origin_m, towards[shown]) > _REACHED
+        unseen = unseen[~shown]
+    seen = np.ones(len(corners), dtype=bool)
+    seen[unseen] = False
     return _joined(corners[seen])
 
 
