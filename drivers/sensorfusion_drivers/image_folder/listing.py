@@ -20,6 +20,8 @@ _PNG_HEAD, _16_BIT_GREY = 26, b"\x10\x00"
 _FOLDERS = ("color", "image", "images", "rgb")
 # Names of pictures that are depth, or one of two cameras' pictures.
 _OTHERS = ("depth", "disp", "left", "right", "im0", "im1", "view0", "view1", "mask", "label")
+# Pictures that stand beside those of a camera, by its names.
+_DEPTH = (".depth", "_depth", "-depth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _is_alone(folder: Path, pictures: list[Path]) -> bool:
     """Tell whether a folder holds pictures of one camera and nothing that measures."""
-    if any(path.stem.lower().startswith(_OTHERS) or ".depth" in path.name for path in pictures):
+    stems = [path.stem.lower() for path in pictures]
+    if any(stem.startswith(_OTHERS) or stem.endswith(_DEPTH) for stem in stems):
         return False
     if (folder / "calib.txt").exists() or (folder / "rgb.txt").exists() or _is_depth(pictures[0]):
         return False
