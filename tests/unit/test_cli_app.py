@@ -131,3 +131,18 @@ def test_help_says_what_each_ctrl_c_does(capsys, command):
     said = " ".join(capsys.readouterr().out.split())
     assert "The first Ctrl-C ends early" in said
     assert "the second ends at once" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [
+        (("depth",), "the surface between a LiDAR's beams; by"),
+        (("evaluate", "drift"), "pictures with relative/ and anchors/. [required]"),
+    ],
+)
+def test_help_ends_lines_where_they_are_full_not_where_the_source_does(
+    capsys, monkeypatch, command, row
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run([*command, "--help"]) == 0
+    assert row in [line.strip("│ \n") for line in capsys.readouterr().out.splitlines()]

@@ -52,7 +52,10 @@ _COMMANDS = {
     "doctor": ("doctor:doctor", "Check this installation, or a camera (--live)."),
 }
 for _name, (_path, _help) in _COMMANDS.items():
-    app.command(f"sensorfusion.cli.{_path}", name=_name, help=_help)
+    # Markdown joins the lines of docstrings, but takes long to load: the list of commands does
+    # without. Apps of several commands say so themselves.
+    _format = {} if _path.endswith(":app") else {"help_format": "markdown"}
+    app.command(f"sensorfusion.cli.{_path}", name=_name, help=_help, **_format)
 
 
 def run(arguments: Sequence[str]) -> int:

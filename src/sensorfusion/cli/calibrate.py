@@ -8,7 +8,7 @@ from sensorfusion.calibration.rig_file import import_rig, write_rig
 from sensorfusion.cli.output import write_line
 from sensorfusion.cli.usage import UsageError
 
-app = App(name="calibrate")
+app = App(name="calibrate", help_format="markdown")
 # By import path: they need what the others do not load.
 app.command(
     "sensorfusion.cli.calibrate_estimate:camera",

@@ -21,7 +21,7 @@ from sensorfusion.triangle_mesh import TriangleMesh
 
 _MOST = 0.5
 
-app = App(name="evaluate")
+app = App(name="evaluate", help_format="markdown")
 # By import path: it needs numba, which the others do not load.
 app.command(
     "sensorfusion.cli.consistency:consistency",

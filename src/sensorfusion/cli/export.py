@@ -18,7 +18,7 @@ from sensorfusion.export.cloud import write_cloud
 from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.sources.driver import SeekableFrameSource
 
-app = App(name="export")
+app = App(name="export", help_format="markdown")
 # By import path: only what is asked for is loaded.
 app.command(
     "sensorfusion.cli.export_map:export_map",
