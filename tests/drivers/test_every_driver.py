@@ -583,6 +583,12 @@ def test_a_misspelt_option_is_refused(recording):
         open_source(recording.location, options={"no-such-option": "1"})
 
 
+@pytest.mark.parametrize("name", driver_names())
+def test_no_option_is_taken_for_one_of_a_monocular_model(name):
+    # Commands take -o model=FILE.onnx and -o model-size=WxH with any driver.
+    assert not [each.name for each in driver_options(name) if each.name.startswith("model")]
+
+
 def test_a_value_that_is_no_number_is_refused_where_a_number_is_asked(recording):
     for option in driver_options(recording.driver):
         if "int" in option.type or "float" in option.type:

@@ -484,8 +484,8 @@ def test_a_port_that_nothing_was_sent_to_is_refused(record):
 
 
 def test_an_option_of_the_other_makers_sensors_is_refused(record):
-    with pytest.raises(DriverError, match="model means nothing for an Ouster sensor"):
-        record(whole_scan(NEW, 1, {}), metadata(), model="VLP-16")
+    with pytest.raises(DriverError, match="product means nothing for an Ouster sensor"):
+        record(whole_scan(NEW, 1, {}), metadata(), product="VLP-16")
 
 
 def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):

@@ -178,14 +178,14 @@ def test_another_model_is_told_from_its_packets(record):
 
 def test_a_model_that_is_not_known_asks_for_one(record):
     packets = turns(1, model=UNKNOWN)
-    with pytest.raises(UnsupportedRecordingError, match=r"the number 0x99;.*VLP-16.*-o model=NAME"):
+    with pytest.raises(UnsupportedRecordingError, match=r"the number 0x99;.*VLP-16.*-o product=NAME"):
         record(packets)
-    assert record(packets, model="VLP-16").metadata["Name"] == "Velodyne VLP-16"
+    assert record(packets, product="VLP-16").metadata["Name"] == "Velodyne VLP-16"
 
 
 def test_a_model_that_does_not_exist_is_refused(record):
-    with pytest.raises(DriverError, match="model is 'VLP-17'; expected one of HDL-32E, VLP-16"):
-        record(turns(1), model="VLP-17")
+    with pytest.raises(DriverError, match="product is 'VLP-17'; expected one of HDL-32E, VLP-16"):
+        record(turns(1), product="VLP-17")
 
 
 def test_datagrams_of_the_same_size_with_something_else_are_told(record):

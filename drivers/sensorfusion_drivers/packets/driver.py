@@ -59,7 +59,7 @@ class PacketsDriver(Driver):
             capture.close()
 
     def open(
-        self, location: str, *, metadata: str = "", model: str = "", port: int = 0
+        self, location: str, *, metadata: str = "", product: str = "", port: int = 0
     ) -> FrameSource:
         """Open a capture, or a folder that holds one.
 
@@ -68,8 +68,8 @@ class PacketsDriver(Driver):
         location : str
         metadata : str
             JSON of an Ouster sensor; by default the one beside the capture.
-        model : str
-            Product of a Velodyne sensor, if its packets do not say it.
+        product : str
+            Name of a Velodyne sensor, if its packets do not say it.
         port : int
             UDP port of the sensor to read, where the capture holds several; 0 for the only one.
 
@@ -84,7 +84,7 @@ class PacketsDriver(Driver):
         """
         capture = Capture(_find_capture(Path(location)))
         try:
-            return _open(capture, metadata, model, port)
+            return _open(capture, metadata, product, port)
         except BaseException:
             capture.close()
             raise
@@ -95,7 +95,7 @@ class PacketsDriver(Driver):
             return Truth(source.trajectory)
 
 
-def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource:
+def _open(capture: Capture, metadata: str, product: str, port: int) -> FrameSource:
     path = capture.path
     datagrams = list(capture.datagrams())
     kind = _kind(capture, datagrams)
@@ -104,9 +104,9 @@ def _open(capture: Capture, metadata: str, model: str, port: int) -> FrameSource
         _refuse_option("metadata", metadata, path, "a Velodyne")
         packets = [item for item in datagrams if item.size == PACKET_BYTES]
         chosen = _of_one_sensor(path, packets, port)
-        source = VelodyneSource(capture, chosen, model)
+        source = VelodyneSource(capture, chosen, product)
     elif kind == "ouster":
-        _refuse_option("model", model, path, "an Ouster")
+        _refuse_option("product", product, path, "an Ouster")
         sensor = read_metadata(_find_metadata(path, metadata))
         chosen = _ouster_packets(path, datagrams, sensor, port)
         source = OusterSource(capture, chosen, sensor)

@@ -72,16 +72,16 @@ class VelodyneSource(SeekableFrameSource):
     both are points; ``extra["return_type"]`` tells them apart (1 strongest, 2 last, 3 both).
     """
 
-    def __init__(self, capture: Capture, datagrams: list[Datagram], model: str) -> None:
+    def __init__(self, capture: Capture, datagrams: list[Datagram], product: str) -> None:
         self._capture = capture
         self._decoder = _import_decoder()
         scans, others = _index(capture, datagrams)
         if not scans:
             msg = f"{capture.path}: holds no packet with ranges; record it again"
             raise SourceError(msg)
-        product = model or _recognise(capture, scans[0].packets[0])
+        product = product or _recognise(capture, scans[0].packets[0])
         if product not in _MODELS:
-            msg = f"option model is {product!r}; expected one of {', '.join(_MODELS)}"
+            msg = f"option product is {product!r}; expected one of {', '.join(_MODELS)}"
             raise DriverError(msg)
         _, decoder_name, sigma_m = _MODELS[product]
         self._model = getattr(self._decoder.Model, decoder_name)
@@ -162,7 +162,7 @@ class VelodyneSource(SeekableFrameSource):
         try:
             return library.ScanDecoder(config).decode(packets)[1]
         except (RuntimeError, ValueError) as error:
-            msg = f"{self._capture.path}: cannot be decoded: {error}; is -o model= right?"
+            msg = f"{self._capture.path}: cannot be decoded: {error}; is -o product= right?"
             raise SourceError(msg) from error
 
 
@@ -208,7 +208,7 @@ def _recognise(capture: Capture, datagram: Datagram) -> str:
             return product
     msg = (
         f"{capture.path}: packets of a Velodyne sensor with the number {number:#04x}; expected one "
-        f"of {', '.join(_MODELS)}; say which it is like with -o model=NAME"
+        f"of {', '.join(_MODELS)}; say which it is like with -o product=NAME"
     )
     raise UnsupportedRecordingError(msg)
 
