@@ -30,7 +30,8 @@ import numpy as np
 from machine import describe
 from numpy.typing import NDArray
 
-from sensorfusion.config import DepthSettings, ModelSettings, Settings
+from sensorfusion.config import DepthSettings, Settings
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.depth.kriging import fit_field
 from sensorfusion.depth.model_file import load_model

@@ -32,7 +32,7 @@ import numpy as np
 from machine import describe
 from numpy.typing import NDArray
 
-from sensorfusion.config import StereoSettings
+from sensorfusion.config_pictures import StereoSettings
 from sensorfusion.depth import stereo as stages
 from sensorfusion.depth.disparity import Disparity, Pictures, Search, grey
 from sensorfusion.depth.stereo import stereo_depth

@@ -34,7 +34,7 @@ import tomli_w
 from monocular_rooms import FIRST_TRAINED, HEIGHT, JUDGED, MEAN, WIDTH, Pictures, photograph
 from numpy.typing import NDArray
 
-from sensorfusion.config import ModelSettings
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.depth.model_file import load_model
 
 ROOT = Path(__file__).parents[1]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from sensorfusion.config_pictures import ModelSettings, StereoSettings, check_within
 from sensorfusion.errors import ConfigError
 from sensorfusion.noise import DepthNoise
 from sensorfusion.rig import Rig
@@ -24,97 +25,9 @@ _USUAL_VOXEL_M = 0.01
 _SCAN_VOXEL_SHARE, _SCAN_VOXEL_LIMITS_M = 0.008, (0.03, 0.2)
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    """Raise an error that begins with the setting's name, so that its origin can be found."""
-    if not low <= value <= high:
-        msg = f"{name} is {value}; expected a value from {low} to {high}"
-        raise ConfigError(msg)
-
-
 def _short(stage: str, flag: str) -> Parameter:
     """Let the command line and the TOML file name a setting without its stage, too."""
     return Parameter(name=(f"--{flag}", f"--{stage}.{flag}"))
-
-
-ModelOutput = Literal["inverse", "affine_inverse", "affine_depth", "log", "metric"]
-"""What a monocular model puts out: a kind of relative depth (:data:`RelativeKind` in
-``relative_depth.py``), or what it takes for metres."""
-
-_LARGEST_PICTURE_PX = 16384
-_NO_NEGATIVE = Parameter(negative=())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSettings:
-    """A monocular model of the user's own. What is left open, FILE.toml beside FILE.onnx says.
-
-    Attributes
-    ----------
-    file : str or None
-        ONNX file; None: no model is used.
-    size : (int, int) or None
-        Width and height of the picture that it is given, pixels. None: what the ONNX file says.
-    mean, std : (float, float, float) or None
-        Of red, green and blue in 0 to 1; it is given (x - mean) / std. None: 0 and 1.
-    output : {"inverse", "affine_inverse", "affine_depth", "log", "metric"} or None
-        What its values are: 1 / z = s v, 1 / z = s v + t, z = s v + t, log z = v + t, with scale s
-        and shift t of each frame not known; or metres, which are only used as such with trust.
-    trust : bool
-        Take the values of a metric model for metres where nothing was measured.
-    engine : {"auto", "opencv", "onnxruntime"}
-        What runs it; auto is OpenCV, and onnxruntime where OpenCV cannot.
-    """
-
-    file: str | None = None
-    size: Annotated[tuple[int, int] | None, _NO_NEGATIVE] = None
-    mean: Annotated[tuple[float, float, float] | None, _NO_NEGATIVE] = None
-    std: Annotated[tuple[float, float, float] | None, _NO_NEGATIVE] = None
-    output: ModelOutput | None = None
-    trust: Annotated[bool, _NO_NEGATIVE] = False
-    engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
-
-    def __post_init__(self) -> None:
-        for size in self.size or ():
-            _check("depth.model.size", size, 1, _LARGEST_PICTURE_PX)
-        for mean in self.mean or ():
-            _check("depth.model.mean", mean, -1e3, 1e3)
-        for std in self.std or ():
-            _check("depth.model.std", std, 1e-6, 1e3)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StereoSettings:
-    """How two or more cameras are matched.
-
-    Attributes
-    ----------
-    nearest_m : float or None
-        Nothing nearer is looked for, metres: the farther, the faster. None: what small copies of
-        the pictures show, for each frame.
-    model : str or None
-        ONNX file of a network that takes two rectified pictures and puts out the disparity of the
-        first, pixels of its own width; None: semi-global matching.
-    mean : (float, float, float)
-        Of red, green and blue in 0 to 1; the network is given (x - mean) / std.
-    std : (float, float, float)
-        See mean.
-    engine : {"auto", "opencv", "onnxruntime"}
-        What runs the network; auto is OpenCV, and onnxruntime where OpenCV cannot.
-    """
-
-    nearest_m: float | None = None
-    model: str | None = None
-    mean: Annotated[tuple[float, float, float], Parameter(negative=())] = (0.0, 0.0, 0.0)
-    std: Annotated[tuple[float, float, float], Parameter(negative=())] = (1.0, 1.0, 1.0)
-    engine: Literal["auto", "opencv", "onnxruntime"] = "auto"
-
-    def __post_init__(self) -> None:
-        if self.nearest_m is not None:
-            _check("depth.stereo.nearest_m", self.nearest_m, 0.01, 1000.0)
-        for mean in self.mean:
-            _check("depth.stereo.mean", mean, -1e3, 1e3)
-        for std in self.std:
-            _check("depth.stereo.std", std, 1e-6, 1e3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +55,8 @@ class DepthSettings:
 
     def __post_init__(self) -> None:
         far_m = 1000.0 if self.far_m is None else self.far_m
-        _check("depth.far_m", far_m, 0.05, 1000.0)
-        _check("depth.near_m", self.near_m, 0.0, far_m)
+        check_within("depth.far_m", far_m, 0.05, 1000.0)
+        check_within("depth.near_m", self.near_m, 0.0, far_m)
 
     def range_m(self, noise: DepthNoise) -> float:
         """Return the z up to which measurements of a sensor are used, metres."""
@@ -189,13 +102,13 @@ class TrackingSettings:
     largest_jump_m: float = 0.5
 
     def __post_init__(self) -> None:
-        _check("tracking.voxel_size_m", self.voxel_size_m, 0.002, 0.1)
-        _check("tracking.smallest_overlap", self.smallest_overlap, 0.0, 1.0)
-        _check("tracking.overlap_to_regain", self.overlap_to_regain, 0.0, 1.0)
-        _check("tracking.largest_contradiction", self.largest_contradiction, 0.0, 1.0)
-        _check("tracking.largest_residual_m", self.largest_residual_m, 0.001, 1.0)
-        _check("tracking.smallest_conditioning", self.smallest_conditioning, 0.0, 1.0)
-        _check("tracking.largest_jump_m", self.largest_jump_m, 0.01, 10.0)
+        check_within("tracking.voxel_size_m", self.voxel_size_m, 0.002, 0.1)
+        check_within("tracking.smallest_overlap", self.smallest_overlap, 0.0, 1.0)
+        check_within("tracking.overlap_to_regain", self.overlap_to_regain, 0.0, 1.0)
+        check_within("tracking.largest_contradiction", self.largest_contradiction, 0.0, 1.0)
+        check_within("tracking.largest_residual_m", self.largest_residual_m, 0.001, 1.0)
+        check_within("tracking.smallest_conditioning", self.smallest_conditioning, 0.0, 1.0)
+        check_within("tracking.largest_jump_m", self.largest_jump_m, 0.01, 10.0)
 
 
 LidarEngine = Literal["plane", "kiss", "small_gicp"]
@@ -219,7 +132,7 @@ class LidarSettings:
 
     def __post_init__(self) -> None:
         voxel_size_m = 1.0 if self.voxel_size_m is None else self.voxel_size_m
-        _check("lidar.voxel_size_m", voxel_size_m, 0.02, 10.0)
+        check_within("lidar.voxel_size_m", voxel_size_m, 0.02, 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +158,8 @@ class FusionSettings:
     static: Annotated[bool, _short("fusion", "static")] = True
 
     def __post_init__(self) -> None:
-        _check("fusion.voxel_size_m", self.edge_m, 0.001, 1.0)
-        _check("fusion.truncation_voxels", self.truncation_voxels, 2.0, 32.0)
+        check_within("fusion.voxel_size_m", self.edge_m, 0.001, 1.0)
+        check_within("fusion.truncation_voxels", self.truncation_voxels, 2.0, 32.0)
         kind, _, number = self.device.partition(":")
         if kind not in ("CPU", "CUDA") or not number.isdigit():
             msg = f"fusion.device is {self.device!r}; expected CPU:0 or CUDA:N"
@@ -289,8 +202,8 @@ class MeshSettings:
     fill: Annotated[Literal["none", "poisson"], _short("mesh", "fill")] = "none"
 
     def __post_init__(self) -> None:
-        _check("mesh.smallest_piece_triangles", self.smallest_piece_triangles, 0, 10**9)
-        _check("mesh.target_triangles", self.target_triangles, 0, 10**9)
+        check_within("mesh.smallest_piece_triangles", self.smallest_piece_triangles, 0, 10**9)
+        check_within("mesh.target_triangles", self.target_triangles, 0, 10**9)
         if not self.formats:
             msg = "mesh.formats is empty; expected one or more of ply, glb, obj and stl"
             raise ConfigError(msg)

@@ -9,7 +9,8 @@ import pytest
 import sensorfusion as sf
 from onnx_model import write_luminance
 from sensorfusion.cli import app as cli
-from sensorfusion.config import DepthSettings, ModelSettings, Settings
+from sensorfusion.config import DepthSettings, Settings
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import TrackingError
 from sensorfusion.frame import Frame
@@ -129,13 +130,13 @@ def test_a_metric_model_is_used_alone_only_when_it_is_trusted(tmp_path):
     file = str(write_luminance(tmp_path / "m.onnx", gain=2.0, shift=0.5))
     model = ModelSettings(file=file, output="metric")
     with Alone(room(3), anchored=set(), relative=False) as source:
-        with pytest.raises(TrackingError, match="no anchor"):
+        with pytest.raises(TrackingError, match=r"no anchor.*only with --trust-model"):
             sf.reconstruct(source, Settings(depth=DepthSettings(model=model)), poses="recording")
         trusted = ModelSettings(file=file, output="metric", trust=True)
         settings = Settings(depth=DepthSettings(model=trusted))
         report = sf.reconstruct(source, settings, poses="recording").report.to_dict()
     assert report["frames"]["used"] == 3
-    assert report["predicted"]["frames"] == 3
+    assert report["predicted"] == {"frames": 3, "in_the_models_own_metres": 3, "without": {}}
     assert report["settings"]["depth"]["model"]["trust"] is True
 
 

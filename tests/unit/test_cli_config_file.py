@@ -9,10 +9,10 @@ from sensorfusion.config import (
     DepthSettings,
     FusionSettings,
     MeshSettings,
-    ModelSettings,
     Settings,
     StereoSettings,
 )
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.errors import SourceError
 
 

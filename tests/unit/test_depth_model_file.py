@@ -8,7 +8,7 @@ from sensorfusion.camera import Camera
 from sensorfusion.cli import app as cli
 from sensorfusion.cli.model import ModelSourceOptions
 from sensorfusion.cli.usage import UsageError
-from sensorfusion.config import ModelSettings
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.depth.model_file import complete_settings, load_model
 from sensorfusion.depth_map import Origin
 from sensorfusion.errors import ConfigError, ModelError
@@ -65,6 +65,13 @@ def test_what_cannot_be_meant_is_told_with_the_file(model, text, said):
 def test_a_model_that_is_not_there_is_told_before_what_it_puts_out(tmp_path):
     with pytest.raises(ModelError, match=r"gone\.onnx: no such file"):
         complete_settings(ModelSettings(file=str(tmp_path / "gone.onnx")))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", "half"])
+def test_a_file_that_is_no_model_is_told_before_what_it_puts_out(model, content):
+    model.write_bytes(model.read_bytes()[:99] if content == "half" else content)
+    with pytest.raises(ModelError, match="is no whole ONNX model"):
+        complete_settings(ModelSettings(file=str(model)))
 
 
 def test_only_metres_can_be_trusted(model):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from onnx_model import node, write_model
-from sensorfusion.config import DepthSettings, StereoSettings
+from sensorfusion.config import DepthSettings
+from sensorfusion.config_pictures import StereoSettings
 from sensorfusion.depth.absolute import absolute_depth, with_metric_scale
 from sensorfusion.depth.stereo import glimpse_depth, stereo_depth
 from sensorfusion.depth.stereo_fuse import fuse_views

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sensorfusion.config import ModelSettings
+from sensorfusion.config_pictures import ModelSettings
 from sensorfusion.depth.model_file import load_model
 from sensorfusion.sources.registry import open_source, read_truth
 

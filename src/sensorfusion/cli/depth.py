@@ -14,7 +14,8 @@ from sensorfusion.cli.output import only_our_output, write_line
 from sensorfusion.cli.overview import spread_indices
 from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.usage import UsageError
-from sensorfusion.config import DepthSettings, ModelSettings, StereoSettings
+from sensorfusion.config import DepthSettings
+from sensorfusion.config_pictures import ModelSettings, StereoSettings
 from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
 from sensorfusion.depth.predicted import is_picture
 from sensorfusion.errors import ConfigError, UnsupportedRecordingError

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.usage import UsageError
-from sensorfusion.config import ModelOutput, ModelSettings
+from sensorfusion.config_pictures import ModelOutput, ModelSettings
 from sensorfusion.errors import ConfigError
 
 _KEYS = {

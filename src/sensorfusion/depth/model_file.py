@@ -19,8 +19,8 @@ from typing import Any, get_args
 import numpy as np
 
 from sensorfusion.camera import Camera
-from sensorfusion.config import ModelOutput, ModelSettings
-from sensorfusion.depth.network import Network
+from sensorfusion.config_pictures import ModelOutput, ModelSettings
+from sensorfusion.depth.network import Network, check_file
 from sensorfusion.depth_map import DepthMap, Origin
 from sensorfusion.errors import ConfigError, ModelError
 from sensorfusion.image import Image
@@ -100,7 +100,7 @@ def complete_settings(settings: ModelSettings) -> ModelSettings:
         If no model is named, that file is not as it should be, or nothing says what the model
         puts out.
     ModelError
-        If there is no such model.
+        If there is no such model, or the file is none.
     """
     if settings.file is None:
         msg = "no monocular model is named; give -o model=FILE.onnx"
@@ -117,6 +117,8 @@ def complete_settings(settings: ModelSettings) -> ModelSettings:
         msg = f"{sidecar}: {error}"
         raise ConfigError(msg) from error
     if complete.output is None:
+        # Of a file that is no network, nobody can say what it puts out.
+        check_file(Path(settings.file))
         msg = (
             f"{settings.file}: nothing says what its values mean; give -o model-output=KIND, or "
             f"output = KIND in {sidecar.name} beside it: {_KINDS}"

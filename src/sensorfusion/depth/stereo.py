@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion.camera import Camera
-from sensorfusion.config import StereoSettings
+from sensorfusion.config_pictures import StereoSettings
 from sensorfusion.depth import _stereo_kernels as kernels
 from sensorfusion.depth.disparity import (
     Disparity,
