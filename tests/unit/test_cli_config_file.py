@@ -10,9 +10,8 @@ from sensorfusion.config import (
     FusionSettings,
     MeshSettings,
     Settings,
-    StereoSettings,
 )
-from sensorfusion.config_pictures import ModelSettings
+from sensorfusion.config_pictures import ModelSettings, StereoSettings
 from sensorfusion.errors import SourceError
 
 
