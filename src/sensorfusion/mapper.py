@@ -61,6 +61,8 @@ class Prepared:
         What waits for an anchor.
     refused : str
         Why what a model said is not used, or waits.
+    trusted : bool
+        Whether depth is a model's own metres, which nothing measured holds.
     """
 
     frame: Frame
@@ -70,6 +72,7 @@ class Prepared:
     observation: Observation | None
     relative: tuple[RelativeDepth, Image | None] | None = None
     refused: str = ""
+    trusted: bool = False
 
 
 class Mapper:
@@ -166,11 +169,12 @@ class Mapper:
         """Prepare a frame that measured no metres itself, if others in it say how long they are."""
         settings, rig = self.settings.depth, self._rig
         try:
-            depth = depth_of_picture(frame, settings, rig).depth
+            found = depth_of_picture(frame, settings, rig)
         except AnchorError as error:
             seen = relative_depth(frame, settings, rig)
             return Prepared(frame, None, None, None, None, seen, error.reason)
-        return self._observed(Prepared(frame, depth, depth, None, None))
+        depth, trusted = found.depth, found.fit is None
+        return self._observed(Prepared(frame, depth, depth, None, None, trusted=trusted))
 
     def _observed(self, prepared: Prepared) -> Prepared:
         """Add colours, and what tracking reads of a frame."""
@@ -194,6 +198,8 @@ class Mapper:
         limits_m = (depth_settings.near_m, depth_settings.far_m or np.inf)
         views, camera = self._volume.views, relative.camera
         anchors = render_depth(views, camera, T_world_camera, limits_m, _ANCHOR_EVERY)
+        if not anchors.valid.any():
+            return prepared
         try:
             depth = hold(relative, picture, anchors, depth_settings).depth
         except AnchorError as error:
@@ -246,7 +252,7 @@ class _Predictions:
     """Counts the frames that hold predicted depth, and why others do not."""
 
     def __init__(self) -> None:
-        self._frames = 0
+        self._frames = self._trusted = 0
         self._refused: Counter[str] = Counter()
 
     def add(self, prepared: Prepared) -> None:
@@ -254,13 +260,15 @@ class _Predictions:
         depth = prepared.depth
         if depth is not None and depth.origin is not None:
             self._frames += bool((depth.origin == Origin.PREDICTED).any())
+            self._trusted += prepared.trusted
         self._refused.update([prepared.refused] if prepared.refused else [])
 
     def told(self) -> dict[str, object]:
         """Return this for the report; nothing where nothing was to be predicted."""
         if not self._frames and not self._refused:
             return {}
-        return {"predicted": {"frames": self._frames, "without": dict(self._refused)}}
+        counts = {"frames": self._frames, "in_the_models_own_metres": self._trusted}
+        return {"predicted": {**counts, "without": dict(self._refused)}}
 
 
 def _colors(frame: Frame, depth: DepthMap, rig: Rig) -> NDArray[np.uint8] | None:

@@ -115,7 +115,7 @@ def test_before_anything_is_in_the_volume_pictures_alone_are_dropped_with_the_re
     with Alone(room(6), anchored={2}, relative=True) as source:
         report = sf.reconstruct(source, poses="recording").report.to_dict()
     assert report["frames"]["used"] == 4
-    reason = "no anchor: too few pixels are known in metres"
+    reason = "no anchor: nothing in the frame is known in metres"
     assert report["frames"]["dropped"] == {reason: 2}
 
 

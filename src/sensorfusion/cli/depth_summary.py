@@ -23,6 +23,7 @@ class Said:
     without_picture: int = 0
     scales: list[float] = field(default_factory=list)
     predicted: int = 0
+    trusted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
     def add(self, found: CameraDepth) -> None:
@@ -38,6 +39,7 @@ class Said:
         if found.correction is not None and found.correction.pixels:
             self.scales.append(found.correction.scale)
         self.predicted += bool((found.depth.origins() == Origin.PREDICTED).any())
+        self.trusted += found.predicted is not None and found.predicted.fit is None
         self.refused.update([found.refused] if found.refused else [])
 
     def previews(self, near_m: float, far_m: float, settings: DepthSettings) -> str:
@@ -63,6 +65,9 @@ class Said:
             lines.append(f"{self.otherwise} maps are filled without a picture, as by smooth")
         if self.predicted:
             lines.append(f"{self.predicted} maps hold depth that a model predicted")
+        if self.trusted:
+            own = "in the model's own metres: nothing measured holds them"
+            lines.append(f"{self.trusted} of them {own}")
         lines += [f"{count} maps without it: {reason}" for reason, count in self.refused.items()]
         if self.scales:
             lines.append(

@@ -118,8 +118,11 @@ def _summarise(result: Reconstruction, out: Path) -> None:
     for start_ns, end_ns in report["lost"]:
         write_line(f"  lost from {start_ns * 1e-9:.3f} s to {end_ns * 1e-9:.3f} s")
     if "predicted" in report:
-        write_line(f"  {report['predicted']['frames']} frames hold depth that a model predicted")
-        for reason, count in report["predicted"]["without"].items():
+        predicted = report["predicted"]
+        write_line(f"  {predicted['frames']} frames hold depth that a model predicted")
+        if trusted := predicted["in_the_models_own_metres"]:
+            write_line(f"  {trusted} of them in the model's own metres: nothing measured holds them")
+        for reason, count in predicted["without"].items():
             write_line(f"  {count} frames without it: {reason}")
     if "scale" in report:
         _tell_of_scans(report)

@@ -148,6 +148,17 @@ class Network:
         return np.ascontiguousarray(values, np.float32)
 
 
+def check_file(file: Path) -> None:
+    """Refuse what is no whole ONNX file.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, is cut off or is something else.
+    """
+    read_onnx_header(_read(file), str(file))
+
+
 def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()

@@ -88,11 +88,14 @@ def depth_of_picture(frame: Frame, settings: DepthSettings, rig: Rig) -> Predict
     anchors = _anchors(frame, settings, rig)
     if anchors.valid.any():
         return hold(*relative_depth(frame, settings, rig), anchors, settings)
+    reason = "nothing in the frame is known in metres"
     if isinstance(frame.measurement, Image) and settings.model.file is not None:
-        own = load_model(settings.model).in_its_own_metres(frame.measurement, anchors.camera)
+        model = load_model(settings.model)
+        own = model.in_its_own_metres(frame.measurement, anchors.camera)
         if own is not None:
             return Predicted(_kept(own, settings), anchors, None, None)
-    reason = "nothing in the frame is known in metres"
+        if model.settings.output == "metric":
+            reason += ", and the model's own metres are used only with --trust-model"
     raise AnchorError(reason, "a LiDAR, a depth camera, stereo or --poses would say")
 
 
