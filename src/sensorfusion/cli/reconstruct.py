@@ -121,7 +121,9 @@ def _summarise(result: Reconstruction, out: Path) -> None:
         predicted = report["predicted"]
         write_line(f"  {predicted['frames']} frames hold depth that a model predicted")
         if trusted := predicted["in_the_models_own_metres"]:
-            write_line(f"  {trusted} of them in the model's own metres: nothing measured holds them")
+            write_line(
+                f"  {trusted} of them in the model's own metres: nothing measured holds them"
+            )
         for reason, count in predicted["without"].items():
             write_line(f"  {count} frames without it: {reason}")
     if "scale" in report:
