@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from onnx_model import write_luminance
 from sensorfusion.cli import app as cli
 from sensorfusion.export.mesh import write_mesh
 from sensorfusion.export.trajectory import write_trajectory
@@ -223,6 +224,19 @@ def test_sources_of_several_kinds_stand_in_one_table(capsys, tmp_path):
     assert [line.split()[-1] for line in lines[:3]] == ["pairs", "1", "1"]
     assert lines[-1].startswith("no result: ")
     assert "1 of 3 sources have no result" in captured.err
+
+
+def test_models_of_some_sources_alone_are_told_and_trusted(capsys, tmp_path):
+    model = write_luminance(tmp_path / "m.onnx", gain=2.0, shift=0.5)
+    model.with_suffix(".toml").write_text('output = "metric"\n')
+    room = "synthetic:room,frames=11,scale=0.1"
+    sources = [room, f"{room},noise=d435,model={model}"]
+    command = ["evaluate", "consistency", "--poses", "recording", "--trust-model", "--json"]
+    assert cli.run([*command, *sources]) == 0
+    found = json.loads(capsys.readouterr().out)["sources"]
+    assert [row["sensor"] for row in found] == ["depth camera", "depth camera + model"]
+    assert cli.run([*command, room, f"{room},seed=1"]) == 1
+    assert "--trust-model says something about a model; name it" in capsys.readouterr().out
 
 
 def test_sources_without_a_result_keep_their_place_in_json(capsys, tmp_path):

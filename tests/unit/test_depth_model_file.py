@@ -162,6 +162,12 @@ def test_a_model_without_use_and_use_without_a_model_are_wrong_usage(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_misspelt_option_of_a_model_is_asked_for_among_those_of_the_driver(tmp_path, capsys):
+    command = ["depth", "synthetic:room", "--out", str(tmp_path / "out")]
+    assert cli.run([*command, "-o", "modle=m.onnx"]) == 2
+    assert "has no option 'modle'; did you mean model?" in capsys.readouterr().err
+
+
 def test_commands_that_use_no_model_refuse_one(model, capsys):
     assert cli.run(["info", "synthetic:room", "-o", f"model={model}"]) == 2
     assert "has no option 'model'" in capsys.readouterr().err

@@ -30,7 +30,7 @@ from sensorfusion.stereo_pair import StereoPair
 
 # What stands behind a location: ,key=value of its own.
 _OWN_OPTIONS = re.compile(r"(.+?)((?:,[a-z][a-z0-9_-]*=[^,]*)+)")
-_RECORDING = "recording"
+_RECORDING, _MONOCULAR = "recording", "monocular"
 _NUMBERS = {FRAMES_APART: "ten frames", SCANS_APART: "three scans"}
 
 
@@ -73,6 +73,8 @@ def consistency(
     named = {
         name: _with_own_options(name, opening or ModelSourceOptions()) for name in (source, *more)
     }
+    if more:
+        named = _trusting_models(named)
     for location, options in named.values():
         options.check(location)
     if not more:
@@ -100,8 +102,22 @@ def _with_own_options(source: str, opening: ModelSourceOptions) -> tuple[str, Mo
     return match[1], replace(opening, option=opening.option + own)
 
 
+def _trusting_models(
+    named: dict[str, tuple[str, ModelSourceOptions]],
+) -> dict[str, tuple[str, ModelSourceOptions]]:
+    """Return what was named with trust only where there is a model, if any source has one."""
+    there = {name: options.names_model for name, (_, options) in named.items()}
+    if not any(there.values()):
+        return named
+    return {
+        name: (location, options if there[name] else replace(options, trust_model=False))
+        for name, (location, options) in named.items()
+    }
+
+
 def _measured(location: str, options: ModelSourceOptions, poses: str | None) -> _Row:
     settings = Settings(depth=DepthSettings(model=options.model()))
+    filled = " + model" if settings.depth.model.file is not None else ""
     with only_our_output(), options.open(location) as opened:
         sensor = _sensor(opened)
         if sensor == "LiDAR":
@@ -114,6 +130,7 @@ def _measured(location: str, options: ModelSourceOptions, poses: str | None) -> 
             "same surface; a longer recording is needed"
         )
         raise EvaluationError(msg)
+    sensor += filled if sensor != _MONOCULAR else ""
     return _Row(sensor, poses or "tracked", Consistency(**found), FRAMES_APART)
 
 
@@ -126,7 +143,7 @@ def _sensor(source: FrameSource) -> str:
         return "LiDAR"
     if isinstance(measured, StereoPair):
         return "stereo"
-    return "monocular" if isinstance(measured, (Image, RelativeDepth)) else "depth camera"
+    return _MONOCULAR if isinstance(measured, (Image, RelativeDepth)) else "depth camera"
 
 
 def _of_scans(source: FrameSource, location: str, poses: str | None) -> _Row:

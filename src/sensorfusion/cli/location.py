@@ -55,6 +55,11 @@ class SourceOptions:
             values[key] = value
         return values
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Return what the command itself takes as ``-o``, beside the driver's options."""
+        return ()
+
     def check(self, location: str) -> None:
         """Refuse what was typed if no driver can take it; a broken driver is no wrong usage.
 
@@ -76,7 +81,7 @@ class SourceOptions:
                 raise
             raise UsageError(str(error)) from error
         try:
-            convert_options(loaded, name, self.values)
+            convert_options(loaded, name, self.values, self.beside)
         except DriverError as error:
             raise UsageError(str(error)) from error
 

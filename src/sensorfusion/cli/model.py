@@ -47,6 +47,16 @@ class ModelSourceOptions(SourceOptions):
         """Return the driver's options by name; see :attr:`SourceOptions.values`."""
         return {key: text for key, text in self._all().items() if not _is_ours(key)}
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Return what is said of a model beside the driver's options."""
+        return tuple(_KEYS)
+
+    @property
+    def names_model(self) -> bool:
+        """Return whether the options name a model's file."""
+        return "model" in self._all()
+
     def model(self, others: ModelSettings | None = None) -> ModelSettings:
         """Return the settings of the model, complete and loaded; as they were where none is named.
 

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,7 +50,9 @@ def describe_options(driver: Driver) -> tuple[DriverOption, ...]:
     return tuple(described)
 
 
-def convert_options(driver: Driver, name: str, options: Mapping[str, str]) -> dict[str, object]:
+def convert_options(
+    driver: Driver, name: str, options: Mapping[str, str], beside: Sequence[str] = ()
+) -> dict[str, object]:
     """Turn option texts into arguments for ``open``.
 
     Parameters
@@ -60,6 +62,8 @@ def convert_options(driver: Driver, name: str, options: Mapping[str, str]) -> di
         The driver's name, for messages.
     options : mapping of str to str
         Values by option; dashes and underscores mean the same.
+    beside : sequence of str
+        What else may be given in the same place: a misspelt option may mean one of these.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def convert_options(driver: Driver, name: str, options: Mapping[str, str]) -> di
     for key, text in options.items():
         parameter = key.strip().replace("-", "_")
         if parameter not in parameters:
-            raise DriverError(_unknown_option(name, key, list(parameters)))
+            raise DriverError(_unknown_option(name, key, list(parameters), beside))
         if parameter in values:
             msg = f"driver {name!r}: option {_dashed(parameter)} is given twice; give it once"
             raise DriverError(msg)
@@ -179,9 +183,9 @@ def _type_text(hint: object) -> str:
     return named.get(hint, getattr(hint, "__name__", str(hint)))
 
 
-def _unknown_option(name: str, key: str, known: list[str]) -> str:
+def _unknown_option(name: str, key: str, known: list[str], beside: Sequence[str]) -> str:
     dashed = [_dashed(parameter) for parameter in known]
-    close = difflib.get_close_matches(_dashed(key), dashed, n=1)
+    close = difflib.get_close_matches(_dashed(key), [*dashed, *beside], n=1)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(dashed) or 'none'}"
     return f"driver {name!r} has no option {key!r}; {hint}"
 
