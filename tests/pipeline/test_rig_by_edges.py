@@ -14,7 +14,7 @@ from sensorfusion.calibration.edge_alignment import changed_transform
 from sensorfusion.calibration.estimate_rig import estimate_rig
 from sensorfusion.calibration.rig_file import import_rig, read_rig, write_rig
 from sensorfusion.cli import app as cli
-from sensorfusion.cli.rig_observation import observe
+from sensorfusion.cli.rig_observation import frames_beside, observe
 from sensorfusion.errors import CalibrationError
 from sensorfusion.sources.registry import open_source
 from sensorfusion.transform import RigidTransform
@@ -31,7 +31,7 @@ OPTICAL_BODY = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 
 def seen_in(location, most, options=None, camera=None):
     with open_source(str(location), None, options or {}) as source:
-        return observe(source, source.rig, camera, source.trajectory, most)[0]
+        return observe(frames_beside(source, source.rig, camera, source.trajectory, most))
 
 
 def turned(observed, axis, degrees):

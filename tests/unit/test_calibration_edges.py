@@ -280,7 +280,7 @@ def test_a_refined_camera_moves_against_all_else_and_keeps_its_clock_where_nothi
     )
     found = changed_transform(T_lidar_camera.inverse(), SOME_CHANGE)
     nothing = np.zeros(3)
-    estimate = RigEstimate(found, 500, nothing, nothing, 0.001, np.zeros(6), 1.0, 9.0, 500, 4, ())
+    estimate = RigEstimate(found, 500, nothing, nothing, 0.001, np.zeros(6), None, None, "", ())
     refined = refined_rig(rig, estimate)
     assert refined.transform("camera", "lidar").matrix == pytest.approx(found.matrix)
     assert refined.transform("imu", "lidar").matrix == pytest.approx(np.eye(4))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.calibration.board import Board, Chessboard
 from sensorfusion.calibration.charuco import find_charuco
 from sensorfusion.calibration.chessboard import edge_width_px, find_chessboard
+from sensorfusion.image import Image
 
 BLURRED_PX: Final = 5.0
 """An edge between black and white that takes more pixels to rise is blurred."""
@@ -37,6 +38,15 @@ class BoardView:
     def extent_m(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the smallest and the largest x and y among the corners, metres."""
         return self.points_m[:, :2].min(axis=0), self.points_m[:, :2].max(axis=0)
+
+
+def grey_of(image: Image) -> NDArray[np.uint8]:
+    """Return a picture as boards are sought in it, uint8 (H, W)."""
+    if image.pixels.ndim == 2:
+        return image.pixels
+    import cv2
+
+    return np.asarray(cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def view_board(board: Board, grey: NDArray[np.uint8], *, explain: bool = True) -> BoardView | str:

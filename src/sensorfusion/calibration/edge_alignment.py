@@ -1,5 +1,6 @@
 """How well edges that a sensor measured lie on edges of pictures, and where they lie best."""
 
+import math
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
@@ -233,6 +234,16 @@ def changed_transform(
     matrix[:3, :3] = rotation_from_vector(change[:3]) @ T_camera_sensor.rotation
     matrix[:3, 3] = T_camera_sensor.translation_m + change[3:6]
     return RigidTransform.nearest(T_camera_sensor.target, T_camera_sensor.source, matrix)
+
+
+def change_between(before: RigidTransform, after: RigidTransform) -> NDArray[np.float64]:
+    """Return turn (rad) and way (m) that lead from one transform to another, float64 (6,)."""
+    turn = after.rotation @ before.rotation.T
+    around = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+    sine = float(np.linalg.norm(around)) / 2
+    angle_rad = math.atan2(sine, (float(np.trace(turn)) - 1) / 2)
+    axis = around / (2 * sine) if sine > 1e-12 else np.zeros(3)
+    return np.concatenate([axis * angle_rad, after.translation_m - before.translation_m])
 
 
 def _blocks(observed: Observed, edges: MovedEdges) -> tuple[NDArray[np.int64], int]:

@@ -1,5 +1,7 @@
 """The options by which every command that looks at a calibration board is told which one."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cyclopts import Parameter
@@ -40,9 +42,23 @@ class BoardOptions:
                 "--charuco 7x5:0.075:0.05625:DICT_4X4_50"
             )
             raise UsageError(msg)
+        return self._parsed()
+
+    @property
+    def board_if_any(self) -> Board | None:
+        """Return the board, None if none was given; raises as :attr:`board` does else."""
+        return None if self.chessboard is None and self.charuco is None else self.board
+
+    def _parsed(self) -> Board:
         try:
             if self.chessboard is not None:
                 return parse_chessboard(self.chessboard)
             return parse_charuco(self.charuco or "")
         except CalibrationError as error:
             raise UsageError(str(error)) from error
+
+
+def common_reasons(reasons: Iterable[str]) -> str:
+    """Return the three commonest reasons why pictures show no board, with their counts."""
+    counted = Counter(reasons).most_common(3)
+    return "; ".join(f"{reason} ({count} times)" for reason, count in counted) or "there are none"

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
-from numpy.typing import NDArray
 
 from sensorfusion.calibration.board import Board
 from sensorfusion.calibration.board_depth import BoardDepth, compare_depth
 from sensorfusion.calibration.board_plane import BoardPlane, board_plane
-from sensorfusion.calibration.board_view import BLURRED_PX, BoardView, view_board
+from sensorfusion.calibration.board_view import BLURRED_PX, BoardView, grey_of, view_board
 from sensorfusion.calibration.depth_faults import bowing_of, name_faults
 from sensorfusion.calibration.survey import EXPLAINED
-from sensorfusion.cli.boards import BoardOptions
+from sensorfusion.cli.boards import BoardOptions, common_reasons
 from sensorfusion.cli.depth import Kept
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
@@ -122,7 +121,7 @@ class _Check:
             return
         # In a long recording most frames may show none, for one reason.
         explain = len(self.without) < EXPLAINED
-        view = view_board(self.board, _grey(image), explain=explain)
+        view = view_board(self.board, grey_of(image), explain=explain)
         if isinstance(view, str):
             self.without[index] = view
             return
@@ -143,10 +142,7 @@ class _Check:
     def refuse_nothing(self, source: str) -> None:
         if self.rows:
             return
-        reasons = Counter(self.without.values()).most_common(3)
-        told = (
-            "; ".join(f"{reason} ({count} times)" for reason, count in reasons) or "there are none"
-        )
+        told = common_reasons(self.without.values())
         msg = f"{source}: no frame shows the {self.board} with depth on it: {told}"
         raise EvaluationError(msg)
 
@@ -230,14 +226,6 @@ def _picture(frame: Frame, camera: str | None) -> Image | None:
     elif isinstance(frame.measurement, Image):
         images.append(frame.measurement)
     return next((image for image in images if camera in (None, image.camera_name)), None)
-
-
-def _grey(image: Image) -> NDArray[np.uint8]:
-    if image.pixels.ndim == 2:
-        return image.pixels
-    import cv2
-
-    return np.asarray(cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _remark(view: BoardView, plane: BoardPlane) -> str:

@@ -1,4 +1,4 @@
-"""``sensorfusion calibrate check-extrinsics`` and ``calibrate rig``: how sensors sit, by edges."""
+"""``sensorfusion calibrate check-extrinsics`` and ``rig``: how sensors sit, by edges and boards."""
 
 import math
 from dataclasses import dataclass
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from sensorfusion.calibration.check_extrinsics import ExtrinsicsCheck, check_extrinsics
 from sensorfusion.calibration.edge_alignment import SECONDS
 from sensorfusion.calibration.edge_observation import Observed
-from sensorfusion.calibration.estimate_rig import RigEstimate, estimate_rig, refined_rig
+from sensorfusion.calibration.estimate_rig import estimate_rig, refined_rig
 from sensorfusion.calibration.rig_file import read_rig, write_rig
+from sensorfusion.cli.board_observation import observe_boards
+from sensorfusion.cli.boards import BoardOptions
 from sensorfusion.cli.location import SourceOptions
 from sensorfusion.cli.output import only_our_output, write_json, write_line
-from sensorfusion.cli.rig_observation import observe
+from sensorfusion.cli.rig_observation import Beside, frames_beside, observe
+from sensorfusion.cli.rig_report import change_json, change_lines, estimate_json, estimate_lines
 from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import EvaluationError
 from sensorfusion.export.trajectory import read_trajectory
@@ -65,14 +68,10 @@ class Judged:
             return source.trajectory
         return read_trajectory(Path(self.poses))
 
-    def observe(
-        self, source: FrameSource, most: int
-    ) -> tuple[Observed, tuple[Image, ...], float, Rig]:
-        """Return what a recording shows, its pictures, how far a way may be off, and the rig."""
+    def beside(self, source: FrameSource, most: int) -> Beside:
+        """Return frames of a recording, at most so many, with pictures of the camera."""
         rig = self.rig_of(source)
-        observed, pictures = observe(source, rig, self.camera, self.trajectory(source), most)
-        measured_by_lidar = observed.T_camera_sensor.source in rig.lidars
-        return observed, pictures, _LIDAR_WAY_M if measured_by_lidar else _CAMERA_WAY_M, rig
+        return frames_beside(source, rig, self.camera, self.trajectory(source), most)
 
 
 def check_extrinsics_(
@@ -104,8 +103,9 @@ def check_extrinsics_(
         raise UsageError(msg)
     judged, opening = judged or Judged(), opening or SourceOptions()
     with only_our_output(), opening.open(source) as opened:
-        observed, pictures, way_m, _ = judged.observe(opened, _FRAMES_CHECKED)
-        found = check_extrinsics(observed, way_m, math.radians(tolerance_deg))
+        beside = judged.beside(opened, _FRAMES_CHECKED)
+        observed, pictures = observe(beside), beside.pictures
+        found = check_extrinsics(observed, _way_m(beside), math.radians(tolerance_deg))
         if overlay is not None:
             write_picture(overlay, _overlay(observed, pictures, found))
     if judged.json:
@@ -123,14 +123,17 @@ def rig(
     *,
     out: Path,
     frames: int = _FRAMES_USED,
+    which: BoardOptions | None = None,
     judged: Judged | None = None,
     opening: SourceOptions | None = None,
 ) -> None:
     """Refine where a camera sits to the LiDAR or depth camera beside it, and its time offset.
 
     Edges of depth and intensity are laid on those of the pictures, over frames spread over the
-    whole recording. The time offset needs the motion: poses of the recording, or --poses; turns
-    tell it apart from the way along the drive. Begin within 2 degrees and a few centimetres.
+    whole recording. With --chessboard or --charuco, what was measured on the board must also lie
+    on its plane as the picture shows it: turn the board to different sides. The time offset needs
+    the motion: poses of the recording, or --poses; turns tell it apart from the way along the
+    drive. Begin within 2 degrees and a few centimetres.
 
     Parameters
     ----------
@@ -144,14 +147,16 @@ def rig(
     if not 1 <= frames <= 1000:
         msg = f"--frames is {frames}; expected 1 to 1000"
         raise UsageError(msg)
+    board = (which or BoardOptions()).board_if_any
     judged, opening = judged or Judged(), opening or SourceOptions()
     with only_our_output(), opening.open(source) as opened:
-        observed, _, way_m, known = judged.observe(opened, frames)
-        found = estimate_rig(observed, way_m)
-    lines = _estimate_lines(found)
-    write_rig(refined_rig(known, found), out, lines)
+        beside = judged.beside(opened, frames)
+        boards = () if board is None else observe_boards(beside, board)
+        found = estimate_rig(observe(beside), _way_m(beside), boards)
+    lines = estimate_lines(found)
+    write_rig(refined_rig(beside.rig, found), out, lines)
     if judged.json:
-        write_json({"rig": str(out), **_estimate_json(found)})
+        write_json({"rig": str(out), **estimate_json(found)})
         return
     for line in (*lines, str(out)):
         write_line(line)
@@ -185,20 +190,9 @@ def _check_json(found: ExtrinsicsCheck, frames: int) -> dict[str, Any]:
         "off_px": found.off_px,
         "turn_deg": np.degrees(found.turn_rad).tolist(),
         "turn_sigma_deg": np.degrees(found.turn_sigma_rad).tolist(),
-        "change": _change_json(found.change, found.sigma),
+        "change": change_json(found.change, found.sigma),
         "best": found.T_best.matrix.tolist(),
         "agreement_after": found.profile,
-    }
-
-
-def _change_json(change: NDArray[np.float64], sigma: NDArray[np.float64]) -> dict[str, Any]:
-    return {
-        "turn_deg": np.degrees(change[:3]).tolist(),
-        "turn_sigma_deg": np.degrees(sigma[:3]).tolist(),
-        "way_m": change[3:6].tolist(),
-        "way_sigma_m": sigma[3:6].tolist(),
-        "late_s": float(change[SECONDS]) if sigma[SECONDS] > 0 else None,
-        "late_sigma_s": float(sigma[SECONDS]) if sigma[SECONDS] > 0 else None,
     }
 
 
@@ -212,62 +206,13 @@ def _write_check(found: ExtrinsicsCheck, frames: int, moves: bool) -> None:
         write_line(f"  {name:18} {value:6.1f}")
     if found.points:
         write_line(f"best place: edges move by {found.off_px:.1f} px (rms); change from given:")
-        for line in _change_lines(found.change, found.sigma):
+        for line in change_lines(found.change, found.sigma):
             write_line(f"  {line}")
         if not moves:
             write_line("  time: not known, as the recording has no poses")
     write_line(f"verdict: {found.verdict}; {found.reason}")
 
 
-def _change_lines(change: NDArray[np.float64], sigma: NDArray[np.float64]) -> list[str]:
-    lines = [
-        f"turn about {axis} {math.degrees(change[k]):+8.3f} +- {math.degrees(sigma[k]):.3f} deg"
-        for k, axis in enumerate("xyz")
-    ]
-    lines += [
-        f"way along {axis}  {100 * change[3 + k]:+8.2f} +- {100 * sigma[3 + k]:.2f} cm"
-        for k, axis in enumerate("xyz")
-    ]
-    if sigma[SECONDS] > 0:
-        late_ms, sigma_ms = 1e3 * change[SECONDS], 1e3 * sigma[SECONDS]
-        lines.append(f"pictures later {late_ms:+8.2f} +- {sigma_ms:.2f} ms")
-    return lines
-
-
-def _estimate_lines(found: RigEstimate) -> tuple[str, ...]:
-    late_s, late_sigma_s = 1e-9 * found.late_ns, found.late_sigma_s or 0.0
-    change = np.array([*found.change, late_s])
-    sigma = np.array([*found.turn_sigma_rad, *found.way_sigma_m, late_sigma_s])
-    name = found.T_camera_sensor.name
-    lines = [
-        f"{name} from {found.points} edge points in {found.frames} pictures; agreement "
-        f"{found.agreement_before:.1f} before, {found.agreement:.1f} standard deviations above "
-        "chance now",
-        f"change about and along the axes of {found.T_camera_sensor.target!r}, +- one standard "
-        "deviation:",
-        *(f"  {line}" for line in _change_lines(change, sigma)),
-    ]
-    if found.late_sigma_s is None:
-        lines.append("  time offset: not estimated, as the motion is not known; give --poses")
-    if found.untold:
-        lines.append(
-            f"  the recording does not tell: {', '.join(found.untold)}; other motions and nearer "
-            "things would"
-        )
-    return tuple(lines)
-
-
-def _estimate_json(found: RigEstimate) -> dict[str, Any]:
-    late_s = 1e-9 * found.late_ns
-    change = np.array([*found.change, late_s])
-    sigma = np.array([*found.turn_sigma_rad, *found.way_sigma_m, found.late_sigma_s or 0.0])
-    return {
-        "transform": found.T_camera_sensor.name,
-        "matrix": found.T_camera_sensor.matrix.tolist(),
-        "frames": found.frames,
-        "points": found.points,
-        "agreement_before": found.agreement_before,
-        "agreement": found.agreement,
-        "change": _change_json(change, sigma),
-        "untold": list(found.untold),
-    }
+def _way_m(beside: Beside) -> float:
+    """Return how far a way may be off, one standard deviation, metres."""
+    return _LIDAR_WAY_M if beside.sensor in beside.rig.lidars else _CAMERA_WAY_M

@@ -1,5 +1,6 @@
-"""What a recording shows of its rig: edges of scans or depth maps, and of the pictures beside."""
+"""What a recording shows of its rig: frames with pictures, and the edges of both."""
 
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 from sensorfusion.calibration.edge_observation import MovedEdges, Observed
 from sensorfusion.calibration.edge_points import EdgePoints, edges_of_depth, edges_of_scan
 from sensorfusion.calibration.picture_edges import edge_strength
+from sensorfusion.camera import Camera
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
 from sensorfusion.depth.deskew import deskew_along, twist_at
 from sensorfusion.depth.organise import organise
+from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CalibrationError, SourceError
 from sensorfusion.frame import Frame
 from sensorfusion.image import Image
@@ -19,12 +22,63 @@ from sensorfusion.point_cloud import PointCloud
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
 from sensorfusion.trajectory import Trajectory
+from sensorfusion.transform import RigidTransform
 
 
-def observe(
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """Frames spread over a recording, with pictures of a camera beside what measured.
+
+    Attributes
+    ----------
+    rig : Rig
+    camera : Camera
+        Whose place is asked.
+    sensor : str
+        What measured.
+    frames : tuple of Frame
+    taken_ns : ndarray of int64, shape (F,)
+        When each picture was taken, as the rig says.
+    trajectory : Trajectory or None
+        ``T_world_sensor``; None where the motion is not known.
+    """
+
+    rig: Rig
+    camera: Camera
+    sensor: str
+    frames: tuple[Frame, ...]
+    taken_ns: NDArray[np.int64]
+    trajectory: Trajectory | None
+
+    @property
+    def pictures(self) -> tuple[Image, ...]:
+        """Return the camera's pictures, one for each frame."""
+        return tuple(frame.images[self.camera.name] for frame in self.frames)
+
+    @property
+    def T_camera_sensor(self) -> RigidTransform:
+        """Return where the sensor sits to the camera, as the rig says."""
+        return self.rig.transform(self.camera.name, self.sensor)
+
+    def moved(self, cloud: PointCloud, frame: int, late_ns: int) -> NDArray[np.float64]:
+        """Return points as if measured when a frame's picture was taken, if so much later."""
+        to_ns = int(self.taken_ns[frame]) + late_ns
+        moved = deskew_along(cloud, self.trajectory, to_ns)
+        return (cloud if moved is None else moved).points.astype(np.float64)
+
+    def twist(self, frame: int, late_ns: int) -> NDArray[np.float64]:
+        """Return velocity and turn rate of the sensor then, float64 (6,); zeros if not known."""
+        to_ns = int(self.taken_ns[frame]) + late_ns
+        twist = None if self.trajectory is None else twist_at(self.trajectory, to_ns)
+        if twist is None:
+            return np.zeros(6)
+        return np.concatenate([twist.linear_m_s, twist.angular_rad_s])
+
+
+def frames_beside(
     source: FrameSource, rig: Rig, camera: str | None, trajectory: Trajectory | None, most: int
-) -> tuple[Observed, tuple[Image, ...]]:
-    """Return what frames spread over a recording show of a camera's place, and their pictures.
+) -> Beside:
+    """Return frames spread over a recording that show where a camera sits.
 
     Parameters
     ----------
@@ -47,7 +101,7 @@ def observe(
     """
     frames = _spread(source, most)
     name = camera or _first_camera(frames)
-    seen = [frame for frame in frames if name in frame.images]
+    seen = tuple(frame for frame in frames if name in frame.images)
     if not seen:
         there = sorted({each for frame in frames for each in frame.images})
         msg = (
@@ -58,36 +112,39 @@ def observe(
         raise SourceError(msg)
     sensor = seen[0].sensor
     _check(rig, name, sensor)
-    described = rig.cameras[name]
-    pictures = tuple(frame.images[name] for frame in seen)
-    found = [_edges(frame, rig) for frame in seen]
     late_ns = _late_ns(rig, name, sensor) - _late_ns(source.rig, name, sensor)
-    taken_ns = np.array([picture.timestamp_ns + late_ns for picture in pictures], np.int64)
-    edges = _EdgesInTime(found, taken_ns, trajectory)
-    observed = Observed(
-        camera=described,
-        T_camera_sensor=rig.transform(name, sensor),
-        strengths=tuple(edge_strength(picture, described) for picture in pictures),
-        timestamps_ns=taken_ns,
+    taken_ns = np.array([frame.images[name].timestamp_ns + late_ns for frame in seen], np.int64)
+    return Beside(rig, rig.cameras[name], sensor, seen, taken_ns, trajectory)
+
+
+def observe(beside: Beside) -> Observed:
+    """Return what edges of frames show of a camera's place.
+
+    Raises
+    ------
+    CalibrationError
+        If depth was measured by a panorama.
+    """
+    found = [_edges(frame, beside.rig) for frame in beside.frames]
+    edges = _EdgesInTime(found, beside)
+    return Observed(
+        camera=beside.camera,
+        T_camera_sensor=beside.T_camera_sensor,
+        strengths=tuple(edge_strength(picture, beside.camera) for picture in beside.pictures),
+        timestamps_ns=beside.taken_ns,
         edges_at=edges,
         spacing_rad=float(np.median([each.spacing_rad for _, each in found])),
         moves=edges.moves,
     )
-    return observed, pictures
 
 
 class _EdgesInTime:
     """Edge points of all frames, moved to the instants of their pictures."""
 
-    def __init__(
-        self,
-        found: list[tuple[PointCloud, EdgePoints]],
-        taken_ns: NDArray[np.int64],
-        trajectory: Trajectory | None,
-    ) -> None:
+    def __init__(self, found: list[tuple[PointCloud, EdgePoints]], beside: Beside) -> None:
         self._clouds = [cloud for cloud, _ in found]
         self._kinds = np.concatenate([edges.kinds for _, edges in found])
-        self._taken_ns, self._trajectory = taken_ns.tolist(), trajectory
+        self._beside = beside
 
     @property
     def moves(self) -> bool:
@@ -96,21 +153,13 @@ class _EdgesInTime:
 
     def __call__(self, late_ns: int) -> MovedEdges:
         """Return the points if pictures were taken so much later than stamped."""
-        points, twists = [], np.zeros((len(self._clouds), 6))
-        for number, (cloud, stamp_ns) in enumerate(zip(self._clouds, self._taken_ns, strict=True)):
-            moved = deskew_along(cloud, self._trajectory, stamp_ns + late_ns)
-            points.append((cloud if moved is None else moved).points)
-            if self._trajectory is None:
-                continue
-            twist = twist_at(self._trajectory, stamp_ns + late_ns)
-            if twist is not None:
-                twists[number] = (*twist.linear_m_s, *twist.angular_rad_s)
-        counts = [len(each) for each in points]
+        numbered = list(enumerate(self._clouds))
+        points = [self._beside.moved(cloud, number, late_ns) for number, cloud in numbered]
         return MovedEdges(
-            np.concatenate(points).astype(np.float64),
+            np.concatenate(points),
             self._kinds,
-            np.repeat(np.arange(len(points), dtype=np.int32), counts),
-            twists,
+            np.repeat(np.arange(len(points), dtype=np.int32), [len(each) for each in points]),
+            np.stack([self._beside.twist(number, late_ns) for number, _ in numbered]),
         )
 
 
@@ -125,12 +174,18 @@ def _edges(frame: Frame, rig: Rig) -> tuple[PointCloud, EdgePoints]:
         return PointCloud(
             edges.points, frame.sensor, cloud.timestamp_ns, time_offset_ns=offsets
         ), edges
-    depth = absolute_depth(frame, DepthSettings(), rig)
-    if depth.camera.is_spherical:
-        msg = f"{depth.camera.name!r} is a panorama; its place cannot be judged by edges"
-        raise CalibrationError(msg)
+    depth = depth_of(frame, rig)
     edges = edges_of_depth(depth)
     return PointCloud(edges.points, frame.sensor, depth.timestamp_ns), edges
+
+
+def depth_of(frame: Frame, rig: Rig) -> DepthMap:
+    """Return what a frame's depth camera measured; ``CalibrationError`` for a panorama."""
+    depth = absolute_depth(frame, DepthSettings(), rig)
+    if depth.camera.is_spherical:
+        msg = f"{depth.camera.name!r} is a panorama; its place cannot be judged by its pictures"
+        raise CalibrationError(msg)
+    return depth
 
 
 def _spread(source: FrameSource, most: int) -> list[Frame]:
