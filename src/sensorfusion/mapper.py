@@ -32,6 +32,7 @@ from sensorfusion.odometry.given import known_pose
 from sensorfusion.odometry.imu import GyroPrior
 from sensorfusion.odometry.rgbd import Observation, RgbdTracker, observe
 from sensorfusion.odometry.tracker import TrackingResult
+from sensorfusion.perception.voxels import SeenVoxels, seen_voxels
 from sensorfusion.relative_depth import RelativeDepth
 from sensorfusion.report import Report
 from sensorfusion.rig import Rig
@@ -142,12 +143,14 @@ class Mapper:
         """Return the trajectory of what looks along z, x right and y down: the camera's own."""
         return self.trajectory
 
+    def space(self) -> SeenVoxels:
+        """Return where the volume holds surface and where free space, in its world."""
+        return seen_voxels(self._volume.views, self._least_weight())
+
     def surface(self) -> TriangleMesh:
         """Return the surface of everything fused, and give up the volume: this is the end."""
-        # What is not certain to one voxel is left out; of few frames, nothing is.
         voxel_size_m = self._volume.voxel_size_m
-        certain = self._volume.weight_of(voxel_size_m)
-        surface = extract_mesh(self._volume, min(certain, len(self.trajectory) - 0.5))
+        surface = extract_mesh(self._volume, self._least_weight())
         del self._volume, self._model
         sensor = self.trajectory.poses[0].source
         noise, camera = self._rig.noise_of(sensor), self._rig.cameras[sensor]
@@ -159,6 +162,12 @@ class Mapper:
         agreement = asdict(self._consistency.result()) if self._consistency.pairs else None
         found: dict[str, object] = {"tracking": self._medians(), "consistency": agreement}
         return found | self._predictions.told()
+
+    def _least_weight(self) -> float:
+        """Return the weight up to which voxels are left out."""
+        # What is not certain to one voxel; of few frames, nothing.
+        certain = self._volume.weight_of(self._volume.voxel_size_m)
+        return min(certain, len(self.trajectory) - 0.5)
 
     def _medians(self) -> dict[str, float]:
         placed = [result for result in self._results if not result.refused]

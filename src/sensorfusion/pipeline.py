@@ -19,6 +19,7 @@ from sensorfusion.mapper import Mapper
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.poisson import fill_holes
 from sensorfusion.mesh.upright import find_up
+from sensorfusion.perception.voxels import SeenVoxels
 from sensorfusion.report import Report, environment
 from sensorfusion.scan_mapper import ScanMapper
 from sensorfusion.sources.driver import FrameSource, SeekableFrameSource
@@ -41,6 +42,7 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
     poses: Trajectory | Path | str | None = None,
     go_on: GoOn | None = None,
     on_open: Callable[[FrameSource], None] | None = None,
+    on_space: Callable[[SeenVoxels], None] | None = None,
 ) -> Reconstruction:
     """Run the path over every frame of a source.
 
@@ -59,6 +61,8 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         Told of each frame; ends the run early, with a whole result, by returning False.
     on_open : callable, optional
         Told of the open source: to close a camera from another thread ends the run early, too.
+    on_space : callable, optional
+        Given where the volume holds surface and where free space, upright (z up).
 
     Returns
     -------
@@ -103,13 +107,12 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
         raise TrackingError(msg, report.to_json())
     settings = mapper.settings
     with report.timed("mesh"):
+        space = mapper.space() if on_space else None
         surface = mapper.surface()
         up = find_up(surface, mapper.views, down_world)
-        mesh = remove_small_pieces(surface, settings.mesh.smallest_piece_triangles)
-        if settings.mesh.fill == "poisson":
-            mesh = fill_holes(mesh, settings.fusion.edge_m)
-        if settings.mesh.target_triangles:
-            mesh = decimate(mesh, settings.mesh.target_triangles)
+        if on_space and space:
+            on_space(space.moved(up.T_up_world))
+        mesh = _cleaned(surface, settings)
     report.facts |= {
         "upright_by": up.how,
         **mapper.quality(),
@@ -158,6 +161,16 @@ def _measured(source: FrameSource, into_camera: IntoCamera) -> Generator[CameraD
         closing(map_ahead(into_camera, with_metric_scale(frames, source.rig))) as measured,
     ):
         yield from measured
+
+
+def _cleaned(surface: TriangleMesh, settings: Settings) -> TriangleMesh:
+    """Return the surface without crumbs, closed and decimated as the settings say."""
+    mesh = remove_small_pieces(surface, settings.mesh.smallest_piece_triangles)
+    if settings.mesh.fill == "poisson":
+        mesh = fill_holes(mesh, settings.fusion.edge_m)
+    if settings.mesh.target_triangles:
+        mesh = decimate(mesh, settings.mesh.target_triangles)
+    return mesh
 
 
 def _counts(mesh: TriangleMesh) -> dict[str, object]:

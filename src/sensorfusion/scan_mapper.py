@@ -38,6 +38,7 @@ from sensorfusion.odometry.scan import (
     prepare_scan,
 )
 from sensorfusion.odometry.scan_quality import ScanQuality
+from sensorfusion.perception.voxels import SeenVoxels, seen_voxels
 from sensorfusion.point_cloud import PointCloud
 from sensorfusion.range_image import RangeImage
 from sensorfusion.report import Report
@@ -146,16 +147,16 @@ class ScanMapper:
         self._last_ns = timestamp_ns
         report.use()
 
+    def space(self) -> SeenVoxels:
+        """Return where the volume holds surface and where free space, in its world."""
+        volume, least_weight = self._finished()
+        return seen_voxels(volume.views, least_weight)
+
     def surface(self) -> TriangleMesh:
         """Return the surface of everything fused, and give up the volume: this is the end."""
-        if self._waiting is not None:
-            self._fuse(*self._waiting)
-        volume = self._volume_now()
-        self._forgotten = forget_passed(volume)
-        # What is not certain to half a voxel is left out; of few scans, nothing is.
+        volume, least_weight = self._finished()
         voxel_size_m = volume.voxel_size_m
-        certain = volume.weight_of(voxel_size_m / 2)
-        surface = extract_mesh(volume, min(certain, len(self.trajectory) - 0.5))
+        surface = extract_mesh(volume, least_weight)
         del self._volume, volume
         lidar = self._rig.lidars[self.trajectory.poses[0].source]
         tracking_m = self._quality.median("sigma_m") or 0.0
@@ -172,6 +173,17 @@ class ScanMapper:
         scale = "" if self._scale is None else self._scale.describe()
         facts = {"consistency": None, "scale": scale, "forgotten_voxels": self._forgotten}
         return facts | self._quality.to_dict()
+
+    def _finished(self) -> tuple[Volume, float]:
+        """Return the volume with all scans and without what moved, and what is left out of it."""
+        if self._waiting is not None:
+            self._fuse(*self._waiting)
+            self._waiting = None
+        volume = self._volume_now()
+        self._forgotten += forget_passed(volume)
+        # What is not certain to half a voxel; of few scans, nothing.
+        certain = volume.weight_of(volume.voxel_size_m / 2)
+        return volume, min(certain, len(self.trajectory) - 0.5)
 
     def _depths(self, frame: Frame) -> list[tuple[DepthMap, NDArray[np.uint8] | None]]:
         """Return what the depth cameras of the rig measured in a frame, in metres."""

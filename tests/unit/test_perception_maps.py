@@ -126,7 +126,7 @@ def test_depth_of_a_wall_makes_a_wall_of_surface_with_free_space_before_it():
     metres = np.full(ray_table(camera).shape[:2], 2.0, np.float32)
     integrate_depth(volume, DepthMap(metres, camera, 0), RigidTransform.identity("world", "depth"))
     # The camera's z is made to point up.
-    seen = seen_voxels(volume.views, UPRIGHT, 0.5)
+    seen = seen_voxels(volume.views, 0.5).moved(UPRIGHT)
     assert np.abs(seen.surface_m[:, 2] - 2.0).max() <= 0.02
     assert len(seen.surface_m) > 1_000
     assert seen.free_m[:, 2].max() < 2.0

@@ -19,16 +19,19 @@ from sensorfusion.simulate.lidar import PERIOD_NS, ScanErrors, Shutter, spinning
 from sensorfusion.simulate.lidar_rig import LidarRig, hall_rig, street_rig
 from sensorfusion.simulate.moving import MovingScene
 from sensorfusion.simulate.noise import Noise, measure, model_of
+from sensorfusion.simulate.seen import surface_scanned
 from sensorfusion.simulate.street import LONGEST_S, street, street_drive
 from sensorfusion.simulate.tunnel import LONGEST_S as LONGEST_IN_TUNNEL_S
 from sensorfusion.simulate.tunnel import tunnel, tunnel_drive
 from sensorfusion.sources.driver import Losses, SeekableFrameSource, Truth
 from sensorfusion.trajectory import Trajectory
 from sensorfusion.transform import RigidTransform
+from sensorfusion.triangle_mesh import TriangleMesh
 
 EXPOSURE_NS: Final = PERIOD_NS * 9 // 20
 """Pictures are taken this long after a scan begins: when the LiDAR looks ahead, and nearer in time
 to this scan than to the next."""
+_SEEN_WITHIN_M = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Place:
     elevation_deg : (float, float)
         Of the highest and the lowest ring.
     most_frames : int
+    edge_m : float
+        Pieces that the true surface is cut into have no longer edges.
     """
 
     scene: Callable[[int], MovingScene]
@@ -53,14 +58,15 @@ class Place:
     rig: Callable[[Lidar, float], Rig]
     elevation_deg: tuple[float, float]
     most_frames: int
+    edge_m: float
 
 
 PLACES: Final = {
     "hall": Place(
-        lambda seed: MovingScene(hall(seed)), hall_walk, hall_rig, (22.5, -22.5), 1_000_000
+        lambda seed: MovingScene(hall(seed)), hall_walk, hall_rig, (22.5, -22.5), 1_000_000, 0.05
     ),
     "street": Place(
-        street, street_drive, street_rig, (2.0, -24.8), int(1e9 * LONGEST_S) // PERIOD_NS
+        street, street_drive, street_rig, (2.0, -24.8), int(1e9 * LONGEST_S) // PERIOD_NS, 0.25
     ),
     "tunnel": Place(
         tunnel,
@@ -68,6 +74,7 @@ PLACES: Final = {
         street_rig,
         (15.0, -24.8),
         int(1e9 * LONGEST_IN_TUNNEL_S) // PERIOD_NS,
+        0.25,
     ),
 }
 
@@ -133,14 +140,25 @@ class ScanSource(SeekableFrameSource):
 
 
 def scan_truth(options: ScanOptions) -> Truth:
-    """Return where the LiDAR is when each scan begins, and the exact depth of each picture."""
+    """Return where the LiDAR is when each scan begins, what it saw, and depth of each picture.
+
+    The surface is that of what stands still, as far as scans saw it within 40 m.
+    """
 
     def depth(camera: str, index: int) -> DepthMap:
         picture_ns = index * PERIOD_NS + EXPOSURE_NS
         view = _lidar_rig(options).view(camera, picture_ns)
         return DepthMap(view.z_m, view.camera, picture_ns)
 
-    return Truth(_trajectory(options), depth=depth)
+    def mesh() -> TriangleMesh:
+        place, trajectory = PLACES[options.place], _trajectory(options)
+        lidar_rig = _lidar_rig(options)
+        (lidar,) = lidar_rig.rig.lidars.values()
+        still = place.scene(options.seed).still.mesh
+        limits = {"far_m": _SEEN_WITHIN_M, "edge_m": place.edge_m}
+        return surface_scanned(still, lidar, trajectory.poses, **limits)
+
+    return Truth(_trajectory(options), mesh, depth)
 
 
 # A source and its truth, or the same source again, share what takes long to build.

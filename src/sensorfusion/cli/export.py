@@ -21,6 +21,12 @@ from sensorfusion.sources.driver import SeekableFrameSource
 app = App(name="export", help_format="markdown")
 # By import path: only what is asked for is loaded.
 app.command(
+    "sensorfusion.cli.export_room:grid", name="grid", help="Write which part of the floor is free."
+)
+app.command(
+    "sensorfusion.cli.export_room:esdf", name="esdf", help="Write how far the nearest surface is."
+)
+app.command(
     "sensorfusion.cli.export_map:export_map",
     name="map",
     help="Write the points of all frames in one world, one for each voxel.",

@@ -1,4 +1,4 @@
-"""The voxels of a volume that were seen, upright: surface and free space."""
+"""The voxels of a volume that were seen: surface and free space."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class SeenVoxels:
     Attributes
     ----------
     surface_m, free_m : ndarray of float32, shape (N, 3) and (M, 3)
-        Middles of the voxels, metres, z up.
+        Middles of the voxels, metres, in the volume's world or where they were moved.
     voxel_size_m : float
     """
 
@@ -33,18 +33,21 @@ class SeenVoxels:
     free_m: NDArray[np.float32]
     voxel_size_m: float
 
+    def moved(self, T_new_world: RigidTransform) -> "SeenVoxels":
+        """Return the same voxels in other coordinates, such as upright ones."""
+        surface, free = (
+            T_new_world.apply(places).astype(np.float32) for places in (self.surface_m, self.free_m)
+        )
+        return SeenVoxels(surface, free, self.voxel_size_m)
 
-def seen_voxels(
-    views: BlockViews, T_up_world: RigidTransform, smallest_weight: float
-) -> SeenVoxels:
-    """Return the surface and the free space of a volume, turned upright.
+
+def seen_voxels(views: BlockViews, smallest_weight: float) -> SeenVoxels:
+    """Return the surface and the free space of a volume.
 
     Parameters
     ----------
     views : BlockViews
         Of a volume of depth maps, scans or both.
-    T_up_world : RigidTransform
-        Takes the volume's world to coordinates with z up.
     smallest_weight : float
         Voxels of this weight or less count as unseen.
     """
@@ -62,7 +65,7 @@ def seen_voxels(
             (free, (weight > smallest_weight) & (distance > near)),
         ):
             places = (corners + _LOCAL)[kept] * views.voxel_size_m
-            found.append(T_up_world.apply(places).astype(np.float32))
+            found.append(places.astype(np.float32))
     nothing = [np.zeros((0, 3), np.float32)]
     return SeenVoxels(
         np.concatenate(surface or nothing), np.concatenate(free or nothing), views.voxel_size_m
