@@ -178,6 +178,21 @@ def test_open3ds_own_integration_gives_the_same_wall():
     assert np.median(mesh.colors, axis=0).tolist() == [200, 100, 50]
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("own_kernels", [True, False])
+def test_a_slanted_wall_is_where_it_stands(axis, own_kernels):
+    """Whichever kernels fuse it: half a pixel would be 5 mm here."""
+    ray = ray_table(CAMERA)[..., axis].astype(np.float64)
+    metres = (2 / (1 - ray)).astype(np.float32)
+    volume = Volume(VOXEL_M, 4 * VOXEL_M, own_kernels=own_kernels)
+    for _ in range(4):
+        integrate_depth(volume, DepthMap(metres, CAMERA, 0), AT_ORIGIN)
+    vertices = extract_mesh(volume, 0.5).vertices
+    near = np.abs(vertices[:, :2]).max(axis=1) < 0.8
+    off_m = (vertices[:, 2] - (2 + vertices[:, axis]))[near] / np.sqrt(2)
+    assert abs(np.median(off_m)) < 0.001
+
+
 def test_one_pixel_with_depth_is_enough():
     metres = np.zeros((120, 160), np.float32)
     metres[0, 0] = 2.0

@@ -237,6 +237,8 @@ def _integrate_on_device(
             pixels = np.concatenate([np.zeros((1, 3), np.float32), pixels.reshape(-1, 3)])[real]
     fx, fy, cx, cy = lookup.lens.astype(np.float64) - (0, 0, 0.5, 0.5)
     intrinsic = o3d.core.Tensor(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]))
+    # To look depth up, these kernels cut the pixel's fraction off instead of rounding it.
+    cut = o3d.core.Tensor(np.array([[fx, 0, cx + 0.5], [0, fy, cy + 0.5], [0, 0, 1.0]]))
     world = o3d.core.Tensor(T_world_camera.inverse().matrix)
     farthest_m = float(metres.max()) + volume.truncation_m
     multiplier = volume.truncation_m / volume.voxel_size_m
@@ -246,7 +248,7 @@ def _integrate_on_device(
         picture, intrinsic, world, 1.0, farthest_m, multiplier
     )
     if pixels is None:
-        grid.integrate(blocks, picture, intrinsic, world, 1.0, farthest_m, multiplier)
+        grid.integrate(blocks, picture, cut, world, 1.0, farthest_m, multiplier)
         return
     color = o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(pixels))).to(volume.device)
-    grid.integrate(blocks, picture, color, intrinsic, intrinsic, world, 1.0, farthest_m, multiplier)
+    grid.integrate(blocks, picture, color, cut, cut, world, 1.0, farthest_m, multiplier)
