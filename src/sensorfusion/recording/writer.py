@@ -80,16 +80,15 @@ class RecordingWriter:
         self._pending: dict[str, int] = {}
         self._pending_since_ns = (0, 0)
         self._result: Written | None = None
-        self._has_transforms = False
-        self._is_closing = self._is_over = False
+        self._has_transforms = self._is_closing = self._is_over = False
         self._error: SensorFusionError | None = None
         if rig.cameras and self._options.depth in ("auto", "rvl"):
             # Compiled now, not when samples come at their own pace.
             encode_rvl(np.zeros((1, 1), np.uint16))
         self._file = RecordingFile(self.path, disk or Disk())
         try:
-            described = toml_of_rig(rig.on_one_clock())
-            self._file.attach(mcap_recording.RIG, "application/toml", described.encode())
+            described = toml_of_rig(rig.on_one_clock()).encode()
+            self._file.attach(mcap_recording.RIG, "application/toml", described)
             self._file.note(mcap_recording.DEVICE, self._options.device)
         except OSError as error:
             raise failed_write(self.path, error, 0) from error
