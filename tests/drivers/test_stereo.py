@@ -81,6 +81,27 @@ def test_pairs_are_found_in_the_usual_layouts(tmp_path, names, expected):
         assert list(source.rig.cameras) == ["left", "right"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("left1.png", "left1.jpg", "right1.png"),
+        ("left/1.png", "left/left1.png", "right/1.png"),
+    ],
+)
+def test_of_two_pictures_with_one_name_neither_is_taken_in_silence(tmp_path, names):
+    location = pictures(tmp_path, names)
+    assert find_driver(location) == "stereo"
+    with pytest.raises(SourceError, match="may both be the picture of one instant; remove one"):
+        open_source(location)
+
+
+def test_a_rig_file_that_cannot_be_read_is_told_and_not_that_no_driver_fits(tmp_path):
+    location = pictures(tmp_path, ("left/1.png", "right/1.png"))
+    (tmp_path / "rig.toml").write_text("bad [")
+    with pytest.raises(CalibrationError, match=r"rig\.toml"):
+        open_source(location)
+
+
 def test_the_folders_of_kitti_name_its_cameras(tmp_path):
     names = ("image_0/000000.png", "image_1/000000.png")
     with open_source(pictures(tmp_path, names, KITTI)) as source:

@@ -28,7 +28,10 @@ class StereoDriver(Driver):
         """Say whether a folder holds pictures of two cameras, from its file names."""
         try:
             folder = Path(location)
-            return folder.is_dir() and _layout(folder, None) is not None
+            # The usual names need no rig file: whether that can be read is told when it is opened.
+            if not folder.is_dir() or find_layout(folder) is not None:
+                return folder.is_dir()
+            return _layout(folder, None) is not None
         except (OSError, ValueError, SourceError, CalibrationError):
             return False
 

@@ -33,6 +33,8 @@ _NO_PAIR = "im2"
 _OTHERS = ("velodyne", "velodyne_points", "scans", "depth", "depth.txt", "rgb.txt")
 _DEEPEST = 3
 
+_Found = dict[str, dict[str, list[Path]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -45,10 +47,13 @@ class Layout:
         lie in each.
     pictures : mapping of str to mapping of str to Path
         By camera, the reference first, then by what is left of a name without the camera's.
+    doubled : tuple of tuple of Path
+        Pictures of one camera with one name: nobody can say which is meant.
     """
 
     folders: tuple[Path, ...]
     pictures: Mapping[str, Mapping[str, Path]]
+    doubled: tuple[tuple[Path, ...], ...]
 
 
 def find_layout(folder: Path, cameras: tuple[str, ...] = ()) -> Layout | None:
@@ -74,7 +79,13 @@ def find_layout(folder: Path, cameras: tuple[str, ...] = ()) -> Layout | None:
             return None
         found = _in_folders(here, names, cameras) or _in_files(here, names)
         if found:
-            return Layout(tuple(folders), found)
+            single = {
+                camera: {name: paths[0] for name, paths in named.items()}
+                for camera, named in found.items()
+            }
+            every = [paths for named in found.values() for paths in named.values()]
+            doubled = tuple(tuple(paths) for paths in every if len(paths) > 1)
+            return Layout(tuple(folders), single, doubled)
         inner = [name for name, is_folder in names.items() if is_folder]
         if len(inner) != 1:
             return None
@@ -82,9 +93,7 @@ def find_layout(folder: Path, cameras: tuple[str, ...] = ()) -> Layout | None:
     return None
 
 
-def _in_folders(
-    folder: Path, names: Mapping[str, bool], cameras: tuple[str, ...]
-) -> dict[str, dict[str, Path]]:
+def _in_folders(folder: Path, names: Mapping[str, bool], cameras: tuple[str, ...]) -> _Found:
     for wanted in (cameras, *_FOLDERS):
         there = {name: _of_folder(folder / name) for name in wanted if names.get(name)}
         there = {name: pictures for name, pictures in there.items() if pictures}
@@ -93,25 +102,28 @@ def _in_folders(
     return {}
 
 
-def _of_folder(folder: Path) -> dict[str, Path]:
+def _of_folder(folder: Path) -> dict[str, list[Path]]:
     """Return the pictures of one camera by name; as KITTI has them, in ``data`` of its folder."""
     for place in (folder, folder / "data"):
         if place.is_dir():
-            found = {_without_side(path.stem): path for path in _pictures(place)}
+            found: dict[str, list[Path]] = {}
+            for path in _pictures(place):
+                found.setdefault(_without_side(path.stem), []).append(path)
             if found:
                 return found
     return {}
 
 
-def _in_files(folder: Path, names: Mapping[str, bool]) -> dict[str, dict[str, Path]]:
+def _in_files(folder: Path, names: Mapping[str, bool]) -> _Found:
     stems = {name.rsplit(".", 1)[0] for name in names if PICTURE.fullmatch(name)}
     for sides in _FILES:
-        found: dict[str, dict[str, Path]] = {}
+        found: _Found = {}
         for pattern in sides:
             for path in _pictures(folder) if stems else ():
                 match = pattern.fullmatch(path.stem)
                 if match:
-                    found.setdefault(match[2].lower(), {})[match[1] + match[3]] = path
+                    named = found.setdefault(match[2].lower(), {})
+                    named.setdefault(match[1] + match[3], []).append(path)
         left, right = (*found.values(), {}, {})[:2]
         if left.keys() & right.keys() and not ("im0" in found and _NO_PAIR in stems):
             return {"left": left, "right": right}

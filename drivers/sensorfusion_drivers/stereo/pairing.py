@@ -51,10 +51,14 @@ def pair_pictures(layout: Layout, rate_hz: float) -> Paired:
     Raises
     ------
     SourceError
-        If nothing says what belongs together.
+        If nothing says what belongs together, or two pictures of a camera have one name.
     CorruptRecordingError
         If ``times.txt`` is no list of times, one for each picture.
     """
+    if layout.doubled:
+        one, other, *_ = layout.doubled[0]
+        msg = f"{one} and {other.name} may both be the picture of one instant; remove one of them"
+        raise SourceError(msg)
     files = [list(pictures.values()) for pictures in layout.pictures.values()]
     by_name = [dict(pictures) for pictures in layout.pictures.values()]
     common = [key for key in by_name[0] if all(key in other for other in by_name[1:])]
