@@ -8,8 +8,9 @@ import pytest
 
 from board_scan import T_camera_lidar, beams, scan
 from board_scene import many_places, placed, seen, small_camera, turned
+from sensorfusion.calibration.belief import Belief
 from sensorfusion.calibration.board import Chessboard
-from sensorfusion.calibration.board_alignment import Belief, BoardSeen, lay_on_boards
+from sensorfusion.calibration.board_alignment import BoardSeen, lay_on_boards
 from sensorfusion.calibration.board_plane import board_plane
 from sensorfusion.calibration.edge_alignment import SECONDS, change_between, changed_transform
 

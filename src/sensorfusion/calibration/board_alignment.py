@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.calibration.belief import Belief
 from sensorfusion.calibration.board_plane import BoardPlane
-from sensorfusion.calibration.edge_alignment import SECONDS, change_between, changed_transform
-from sensorfusion.transform import RigidTransform
+from sensorfusion.calibration.edge_alignment import SECONDS
 
 FEWEST_POINTS: Final = 10
 """Fewer points on a board say nothing of it."""
@@ -48,35 +48,6 @@ class BoardSeen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Belief:
-    """What is known of a transform and of how late pictures are.
-
-    Attributes
-    ----------
-    T_camera_sensor : RigidTransform
-    late_ns : int
-        How much later than stamped pictures were taken.
-    covariance : ndarray of float64, shape (7, 7)
-        Of turn about the camera's axes (rad), way along them (m) and lateness (s); a number
-        without variance is held.
-    """
-
-    T_camera_sensor: RigidTransform
-    late_ns: int
-    covariance: NDArray[np.float64]
-
-    def change_to(self, other: "Belief") -> NDArray[np.float64]:
-        """Return the seven numbers that lead from here to another."""
-        way = change_between(self.T_camera_sensor, other.T_camera_sensor)
-        return np.append(way, 1e-9 * (other.late_ns - self.late_ns))
-
-    def changed(self, change: NDArray[np.float64]) -> "Belief":
-        """Return the same moved by seven numbers."""
-        late_ns = self.late_ns + round(1e9 * float(change[SECONDS]))
-        return Belief(changed_transform(self.T_camera_sensor, change), late_ns, self.covariance)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class BoardFit:
     """A transform by boards and what was believed before.
 
@@ -104,7 +75,9 @@ class BoardFit:
     scatter_rad: float
 
 
-def lay_on_boards(seen: Sequence[BoardSeen], believed: Belief) -> BoardFit:
+def lay_on_boards(
+    seen: Sequence[BoardSeen], believed: Belief, alone: BoardFit | None = None
+) -> BoardFit:
     """Move a sensor until what it measured on boards lies on their planes.
 
     Gauss and Newton's method on the distances of points from planes. Each board's plane may be
@@ -118,6 +91,9 @@ def lay_on_boards(seen: Sequence[BoardSeen], believed: Belief) -> BoardFit:
     seen : sequence of BoardSeen
     believed : Belief
         Where to begin, and how certain that is.
+    alone : BoardFit or None
+        What the same boards said before something else was believed, which must not make them
+        scatter.
 
     References
     ----------
@@ -125,16 +101,21 @@ def lay_on_boards(seen: Sequence[BoardSeen], believed: Belief) -> BoardFit:
     Unnikrishnan and Hebert, "Fast extrinsic calibration of a laser rangefinder to a camera",
     CMU-RI-TR-05-09, 2005.
     """
-    first = [part for one in seen if (part := _part(one, believed, np.zeros(3))) is not None]
-    found, parts = _settled(seen, believed, believed, None)
-    # Not before: boards that are still to be laid on their planes do not scatter.
-    scatter = _scatter(parts)
-    found, parts = _settled(seen, believed, found, scatter)
+    if alone is None:
+        first = [part for one in seen if (part := _part(one, believed, np.zeros(3))) is not None]
+        before_m = _median([part.off_m for part in first])
+        found, parts, fitted = _settled(seen, believed, believed, None)
+        # Not before: boards that are still to be laid on their planes do not scatter.
+        scatter = _scatter(parts, fitted)
+    else:
+        found, before_m = believed, alone.before_m
+        scatter = np.array([alone.scatter_m, alone.scatter_rad, alone.scatter_rad])
+    found, parts, _ = _settled(seen, believed, found, scatter)
     return BoardFit(
         found,
         len(parts),
         sum(part.points for part in parts),
-        _median([part.off_m for part in first]),
+        before_m,
         _median([part.off_m for part in parts]),
         float(scatter[0]),
         float(scatter[1]),
@@ -146,10 +127,11 @@ def _settled(
     believed: Belief,
     here: Belief,
     scatter: NDArray[np.float64] | None,
-) -> tuple[Belief, list["_Part"]]:
-    """Return where boards and belief hold a sensor, and what each board says there.
+) -> tuple[Belief, list["_Part"], float]:
+    """Return where boards and belief hold a sensor, what each says there, and what boards hold.
 
-    As long as it is not known how boards scatter, all count by how they contradict each other.
+    The last is how many of the numbers boards tell, in place of the belief. As long as it is
+    not known how boards scatter, all count by how they contradict each other.
     """
     free = np.flatnonzero(np.diag(believed.covariance) > 0)
     known = np.zeros((7, 7))
@@ -158,16 +140,18 @@ def _settled(
         more = np.zeros(3) if scatter is None else scatter
         parts = [part for one in seen if (part := _part(one, here, more)) is not None]
         weights = _weights(parts, alike=scatter is None)
-        bend = known + sum(w * part.bend for w, part in zip(weights, parts, strict=True))
+        told = np.zeros((7, 7))
         pull = known @ here.change_to(believed)
-        pull -= sum(w * part.slope for w, part in zip(weights, parts, strict=True))
+        for weight, part in zip(weights, parts, strict=True):
+            told += weight * part.bend
+            pull -= weight * part.slope
         covariance = np.zeros((7, 7))
-        covariance[np.ix_(free, free)] = np.linalg.inv(bend[np.ix_(free, free)])
+        covariance[np.ix_(free, free)] = np.linalg.inv((known + told)[np.ix_(free, free)])
         step = covariance @ pull
         here = replace(here.changed(step), covariance=covariance)
         if (np.abs(step[free]) < _SMALLEST_STEP * np.sqrt(np.diag(covariance)[free])).all():
             break
-    return here, parts
+    return here, parts, float(np.trace(told @ covariance))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,18 +245,20 @@ def _weights(parts: list[_Part], alike: bool) -> NDArray[np.float64]:
     return np.asarray(weights / max(misfit, 1.0))
 
 
-def _scatter(parts: list[_Part]) -> NDArray[np.float64]:
+def _scatter(parts: list[_Part], fitted: float) -> NDArray[np.float64]:
     """Return by how much boards are off beyond what is explained: distance (m), slopes (rad).
 
-    What is left after six numbers were fitted to three of each board, by moments (DerSimonian and
-    Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 1986).
+    What is left after some numbers were fitted to three of each board, by moments (DerSimonian and
+    Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 1986); a very odd board
+    counts less, as it does when the sensor is placed.
     """
     if len(parts) <= 2:
         return np.zeros(3)
-    lost = len(parts) / (len(parts) - 2)
-    more = lost * np.mean([np.square(part.fitted) for part in parts], axis=0)
-    more -= np.mean([part.variance for part in parts], axis=0)
-    slopes = 0.5 * float(more[1] + more[2])
+    weights = np.square(_weights(parts, alike=False))
+    lost = 3 * len(parts) / max(3 * len(parts) - fitted, 1.0)
+    squared = lost * np.square([part.fitted for part in parts])
+    more = weights @ (squared - [part.variance for part in parts]) / weights.sum()
+    slopes = 0.5 * (more[1] + more[2])
     return np.asarray(np.sqrt(np.maximum(np.array([more[0], slopes, slopes]), 0.0)))
 
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sensorfusion.calibration.belief import Belief
 from sensorfusion.calibration.board_alignment import (
     FEWEST_POINTS,
-    Belief,
     BoardFit,
     BoardSeen,
     lay_on_boards,
@@ -151,7 +151,7 @@ def estimate_rig(observed: Observed, way_m: float, boards: Sequence[BoardSeen] =
             "is the board's size right? `sensorfusion calibrate check-depth` tells"
         )
         return _estimate(given, fit.found, None, fit, told)
-    joined = replace(lay_on_boards(boards, edges.found), before_m=fit.before_m)
+    joined = lay_on_boards(boards, edges.found, fit)
     covariance = joined.found.covariance * max(apart, 1.0) ** 2
     return _estimate(given, replace(joined.found, covariance=covariance), edges, joined, "")
 
