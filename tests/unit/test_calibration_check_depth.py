@@ -117,6 +117,21 @@ def test_units_that_are_often_mistaken_are_called_by_name():
     assert "millimetres taken for TUM's 5000 units a metre" in told
 
 
+def test_a_unit_is_named_though_one_frame_is_off_and_depth_a_little_bowed():
+    bent = _compare(lambda z, longer: 0.2 * z * (1 + 0.15 * (longer - 1)), AROUND)
+    strange = replace(bent[0], ratio=0.17)
+    scaled, bowed = name_faults([*bent, strange], BOARD.square_m, 0.02)
+    assert scaled.startswith("3 of 4 frames are 0.2")
+    assert "TUM's 5000 units a metre" in scaled
+    assert bowed.startswith("bowed by")
+
+
+def test_frames_that_differ_from_each_other_have_no_scale():
+    found = _compare(lambda z, _: 1.1 * z, AROUND)
+    apart = [replace(one, ratio=ratio) for one, ratio in zip(found, (1.1, 1.2, 1.3), strict=True)]
+    assert name_faults(apart, BOARD.square_m, 0.02) == ()
+
+
 def test_the_planes_stated_deviation_is_that_of_repeated_pictures():
     rng = np.random.default_rng(3)
     T = _place(0.05, 0.02)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensorfusion.calibration.board_depth import BoardDepth
 
@@ -78,19 +79,25 @@ def name_faults(frames: Sequence[BoardDepth], square_m: float, tolerance: float)
         By which a ratio may differ from 1.
     """
     bowing = bowing_of(frames)
-    named = _bent(bowing) if bowing is not None else ()
-    ratios = np.array([frame.ratio for frame in frames])
+    bent = _bent(bowing) if bowing is not None else ()
+    # Ratios of what is bowed as rays are differ from 1 for that alone, by less than a unit would.
+    scaled = _scaled(np.array([frame.ratio for frame in frames]), square_m, tolerance)
+    return bent if bent and "of rays" in bent[0] else (*scaled, *bent)
+
+
+def _scaled(ratios: NDArray[np.float64], square_m: float, tolerance: float) -> tuple[str, ...]:
+    """Return what one factor of most frames would mean."""
     middle = float(np.median(ratios))
-    alike = len(ratios) > 1 and ratios.max() - ratios.min() < _ALIKE * middle
-    if named or abs(middle - 1) <= tolerance or not alike:
-        return named
+    alike = int((np.abs(ratios - middle) < _ALIKE * middle).sum())
+    if len(ratios) < 2 or abs(middle - 1) <= tolerance or alike <= len(ratios) / 2:
+        return ()
+    which = "every frame is" if alike == len(ratios) else f"{alike} of {len(ratios)} frames are"
     for factor, meaning in _UNITS.items():
         if abs(middle / factor - 1) < 0.05:
-            return (f"every frame is {middle:.4g} times the plane: {meaning}?",)
+            return (f"{which} {middle:.4g} times the plane: {meaning}?",)
     return (
-        f"every frame is {middle:.4g} times the plane: either the depth's unit or scale is wrong, "
-        f"or the board's squares measure {1e3 * square_m * middle:.2f} mm, not "
-        f"{1e3 * square_m:.2f}",
+        f"{which} {middle:.4g} times the plane: either the depth's unit or scale is wrong, or the "
+        f"board's squares measure {1e3 * square_m * middle:.2f} mm, not {1e3 * square_m:.2f}",
     )
 
 
