@@ -107,6 +107,12 @@ def test_relative_depth_of_another_size_is_stretched_and_nothing_stays_nothing(f
     assert (values[:, 18:] == 40).all()
 
 
+def test_two_pictures_of_one_name_are_refused(folder):
+    (folder / "001.jpg").write_bytes((folder / "001.png").read_bytes())
+    with pytest.raises(SourceError, match=r"001\.(png|jpg) have one name.*remove one"):
+        open_source(folder)
+
+
 def test_what_relative_values_mean_must_be_said(folder):
     (folder / "relative").mkdir()
     np.save(folder / "relative" / "001.npy", np.ones((HEIGHT, WIDTH), np.float32))

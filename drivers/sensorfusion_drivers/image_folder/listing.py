@@ -69,7 +69,7 @@ def list_pictures(folder: Path, rate_hz: float) -> Listing:
     Raises
     ------
     SourceError
-        If there are none, or something beside one stands there twice.
+        If there are none, or one of them or something beside it stands there twice.
     """
     where = pictures_folder(folder) or folder
     paths = _pictures(where)
@@ -78,6 +78,7 @@ def list_pictures(folder: Path, rate_hz: float) -> Listing:
             f"{folder}: no PNG or JPEG pictures here, nor in {', '.join(_FOLDERS)}; check the path"
         )
         raise SourceError(msg)
+    _refuse_doubled(paths)
     instants = instants_in_names(paths)
     if instants is None:
         instants = tuple(round(number * 1e9 / rate_hz) for number in range(len(paths)))
@@ -97,6 +98,16 @@ def _pictures(folder: Path) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if path.suffix.lower() in _PICTURES]
     return sorted(found, key=natural_order)
+
+
+def _refuse_doubled(paths: list[Path]) -> None:
+    """Refuse two pictures of one name: which one is meant, and what belongs to it, is a guess."""
+    by_name: dict[str, Path] = {}
+    for path in paths:
+        other = by_name.setdefault(path.stem, path)
+        if other != path:
+            msg = f"{other} and {path.name} have one name; expected one picture of it; remove one"
+            raise SourceError(msg)
 
 
 def _is_alone(folder: Path, pictures: list[Path]) -> bool:
