@@ -182,8 +182,10 @@ class Mapper:
         except AnchorError as error:
             seen = relative_depth(frame, settings, rig)
             return Prepared(frame, None, None, None, None, seen, error.reason)
-        depth, trusted = found.depth, found.fit is None
-        return self._observed(Prepared(frame, depth, depth, None, None, trusted=trusted))
+        # Trusted metres are all that there is to track; else predicted ones are not tracked.
+        trusted = found.fit is None
+        measured = found.depth if trusted else found.measured
+        return self._observed(Prepared(frame, found.depth, measured, None, None, trusted=trusted))
 
     def _observed(self, prepared: Prepared) -> Prepared:
         """Add colours, and what tracking reads of a frame."""

@@ -178,7 +178,8 @@ def test_another_model_is_told_from_its_packets(record):
 
 def test_a_model_that_is_not_known_asks_for_one(record):
     packets = turns(1, model=UNKNOWN)
-    with pytest.raises(UnsupportedRecordingError, match=r"the number 0x99;.*VLP-16.*-o product=NAME"):
+    asked = r"the number 0x99;.*VLP-16.*-o product=NAME"
+    with pytest.raises(UnsupportedRecordingError, match=asked):
         record(packets)
     assert record(packets, product="VLP-16").metadata["Name"] == "Velodyne VLP-16"
 

@@ -29,7 +29,10 @@ def fresh(tmp_path):
             (commands / name).chmod(0o755)
         return subprocess.run(
             [str(here / "run"), *arguments],
-            env={"PATH": f"{commands}:/usr/bin:/bin", "HOME": str(tmp_path)},
+            env={
+                "PATH": f"{here}/.venv/bin:{commands}:/usr/bin:/bin",
+                "HOME": str(tmp_path),
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -87,6 +90,21 @@ def test_without_root_and_sudo_the_line_to_type_is_printed(fresh):
         "type: sudo apt-get install -y --no-install-recommends python3.11-venv libusb-1.0-0"
         in done.stderr
     )
+
+
+def test_from_within_its_own_environment_it_is_made_anew_from_outside(fresh, tmp_path):
+    inside = tmp_path / "copy/.venv/bin"
+    inside.mkdir(parents=True)
+    (inside / "python3").write_text("#!/bin/sh\nexit 0\n")
+    (inside / "python3").chmod(0o755)
+    done = fresh(
+        "drivers",
+        uname="echo Linux",
+        getconf="echo glibc 2.36",
+        python3='[ "$1" != -m ]',
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path}/bin/python3 could not make" in done.stderr
 
 
 def test_the_lock_names_no_address():
