@@ -11,11 +11,12 @@ from sensorfusion.errors import ConfigError
 from sensorfusion.fusion.integrate_depth import integrate_depth
 from sensorfusion.fusion.volume import Volume
 from sensorfusion.perception.distance_field import distance_field, squared_distance_transform
+from sensorfusion.perception.floor import LocalFloor
 from sensorfusion.perception.occupancy import FREE, OCCUPIED, UNKNOWN, occupancy_grid
-from sensorfusion.perception.voxels import SeenVoxels, floor_height_m, seen_voxels
+from sensorfusion.perception.voxels import SeenVoxels, seen_voxels
 from sensorfusion.transform import RigidTransform
-from sensorfusion.triangle_mesh import TriangleMesh
 
+LEVEL = LocalFloor(np.zeros((1, 1), np.float32), (0, 0))
 UPRIGHT = RigidTransform.identity("up", "world")
 
 
@@ -66,12 +67,12 @@ def test_cells_smaller_than_voxels_are_refused():
     with pytest.raises(ConfigError, match="not smaller"):
         distance_field(voxels([(0, 0, 0)]), 0.05)
     with pytest.raises(ConfigError, match="not smaller"):
-        occupancy_grid(voxels([(0, 0, 0)]), 0.0, (0.1, 1.0), 0.05)
+        occupancy_grid(voxels([(0, 0, 0)]), LEVEL, (0.1, 1.0), 0.05)
 
 
 def test_what_stands_in_the_band_is_occupied_and_the_floor_beside_it_free():
     things = [(0.05, 0.05, 0.0), (0.15, 0.05, 0.0), (0.15, 0.05, 0.5), (0.35, 0.25, 2.5)]
-    grid = occupancy_grid(voxels(things, [(0.05, 0.25, 0.5)]), 0.0, (0.1, 1.5), 0.1)
+    grid = occupancy_grid(voxels(things, [(0.05, 0.25, 0.5)]), LEVEL, (0.1, 1.5), 0.1)
     assert grid.cells.tolist() == [
         [FREE, OCCUPIED],
         [UNKNOWN, UNKNOWN],
@@ -84,7 +85,7 @@ def test_a_map_is_read_as_map_server_reads_it(tmp_path):
     import cv2
 
     things = [(-0.95, 0.05, 0.0), (-0.85, 0.05, 0.5), (-0.95, 0.15, 0.6)]
-    occupancy_grid(voxels(things, np.zeros((0, 3))), 0.0, (0.1, 1.5), 0.1).save(tmp_path)
+    occupancy_grid(voxels(things, np.zeros((0, 3))), LEVEL, (0.1, 1.5), 0.1).save(tmp_path)
     lines = dict(line.split(": ") for line in (tmp_path / "map.yaml").read_text().splitlines())
     assert float(lines["resolution"]) == 0.1
     assert json.loads(lines["origin"]) == pytest.approx([-1.0, 0.0, 0.0])
@@ -99,25 +100,12 @@ def test_a_map_is_read_as_map_server_reads_it(tmp_path):
 
 def test_a_band_that_ends_below_where_it_begins_is_refused():
     with pytest.raises(ConfigError, match="lowest < highest"):
-        occupancy_grid(voxels([(0, 0, 0)]), 0.0, (1.0, 0.5), 0.1)
+        occupancy_grid(voxels([(0, 0, 0)]), LEVEL, (1.0, 0.5), 0.1)
 
 
 def test_a_map_of_nothing_is_refused():
     with pytest.raises(ConfigError, match="nothing was seen"):
-        occupancy_grid(voxels([(0, 0, 9)], [(0, 0, 9)]), 0.0, (0.1, 1.0), 0.1)
-
-
-def test_the_floor_is_the_lowest_large_level_surface():
-    """4 m2 at 0.2 m, a table of 1.5 m2 at 0.9 m, and a scrap at -1 m."""
-    corners, triangles = [], []
-    for side, z in ((2.0, 0.2), (1.22, 0.9), (0.1, -1.0)):
-        n = len(corners)
-        corners += [(0, 0, z), (side, 0, z), (side, side, z), (0, side, z)]
-        triangles += [(n, n + 1, n + 2), (n, n + 2, n + 3)]
-    mesh = TriangleMesh(np.array(corners, np.float32), np.array(triangles, np.int32))
-    assert floor_height_m(mesh) == pytest.approx(0.2, abs=1e-6)
-    with pytest.raises(ConfigError, match="level"):
-        floor_height_m(TriangleMesh(mesh.vertices, mesh.triangles[:, ::-1].copy()))
+        occupancy_grid(voxels([(0, 0, 9)], [(0, 0, 9)]), LEVEL, (0.1, 1.0), 0.1)
 
 
 def test_depth_of_a_wall_makes_a_wall_of_surface_with_free_space_before_it():

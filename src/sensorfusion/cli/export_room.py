@@ -11,10 +11,10 @@ from sensorfusion.cli.progress import Watch
 from sensorfusion.cli.usage import UsageError
 from sensorfusion.config import FusionSettings, Settings
 from sensorfusion.errors import ConfigError
-from sensorfusion.export.reconstruction import Reconstruction
 from sensorfusion.perception.distance_field import distance_field
+from sensorfusion.perception.floor import local_floor
 from sensorfusion.perception.occupancy import FREE, OCCUPIED, occupancy_grid
-from sensorfusion.perception.voxels import SeenVoxels, floor_height_m
+from sensorfusion.perception.voxels import SeenVoxels
 from sensorfusion.pipeline import reconstruct
 
 
@@ -74,8 +74,9 @@ def grid(
     """Write which part of the floor is free: map.png and map.yaml, as ROS' map_server reads them.
 
     Occupied is where surface stands between two heights above the floor, free where the floor or
-    free space was seen and nothing stands; the rest is unknown. The map is upright, with the
-    origin of `reconstruct`'s mesh.glb.
+    free space was seen and nothing stands; the rest is unknown. Heights count from the floor
+    below each place, so that gentle slopes and low kerbs are free. The map is upright, with
+    the origin of `reconstruct`'s mesh.glb.
 
     Parameters
     ----------
@@ -89,16 +90,17 @@ def grid(
     if not 0 <= lowest_m < highest_m:
         msg = f"--lowest-m {lowest_m} and --highest-m {highest_m}; expected 0 <= lowest < highest"
         raise UsageError(msg)
-    result, voxels = _seen("grid", source, room, opening or SourceOptions())
-    floor_m = floor_height_m(result.mesh.moved(result.T_up_world))
-    found = occupancy_grid(voxels, floor_m, (lowest_m, highest_m), room.cell_m(voxels))
+    voxels = _seen("grid", source, room, opening or SourceOptions())
+    floor = local_floor(voxels)
+    found = occupancy_grid(voxels, floor, (lowest_m, highest_m), room.cell_m(voxels))
     found.save(room.out)
     area_m2 = found.cell_size_m**2
     free, occupied = ((found.cells == state).sum() * area_m2 for state in (FREE, OCCUPIED))
     rows, columns = found.cells.shape
     write_line(
         f"{columns}x{rows} cells of {found.cell_size_m:g} m in {room.out}: {free:.1f} m2 free, "
-        f"{occupied:.1f} m2 occupied; floor at {floor_m:.2f} m"
+        f"{occupied:.1f} m2 occupied; floor at "
+        f"{floor.heights_m.min():.2f} to {floor.heights_m.max():.2f} m"
     )
 
 
@@ -113,7 +115,7 @@ def esdf(source: str, /, *, room: Room, opening: SourceOptions | None = None) ->
     source
         A recording, a folder, or a name such as synthetic:room.
     """
-    _, voxels = _seen("esdf", source, room, opening or SourceOptions())
+    voxels = _seen("esdf", source, room, opening or SourceOptions())
     found = distance_field(voxels, room.cell_m(voxels))
     found.save(room.out)
     size = "x".join(map(str, found.distance_m.shape))
@@ -123,14 +125,12 @@ def esdf(source: str, /, *, room: Room, opening: SourceOptions | None = None) ->
     )
 
 
-def _seen(
-    title: str, source: str, room: Room, opening: SourceOptions
-) -> tuple[Reconstruction, SeenVoxels]:
-    """Reconstruct a source; return this and where it saw surface and free space, upright."""
+def _seen(title: str, source: str, room: Room, opening: SourceOptions) -> SeenVoxels:
+    """Reconstruct a source; return where it saw surface and free space, upright."""
     spaces: list[SeenVoxels] = []
     with only_our_output(), opening.open(source) as opened, Watch(title, room.out) as watch:
         watch.closes(opened)
-        result = reconstruct(
+        reconstruct(
             opened,
             room.settings(of_scans=bool(opened.rig.lidars)),
             poses=room.poses,
@@ -139,4 +139,4 @@ def _seen(
         )
     if watch.interrupted:
         raise KeyboardInterrupt
-    return result, spaces[0]
+    return spaces[0]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sensorfusion.errors import ConfigError, OutputError
 from sensorfusion.formats.whole_file import make_folder, whole_file
+from sensorfusion.perception.floor import LocalFloor
 from sensorfusion.perception.voxels import SeenVoxels
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
@@ -67,7 +68,7 @@ class OccupancyGrid:
 
 
 def occupancy_grid(
-    voxels: SeenVoxels, floor_m: float, band_m: tuple[float, float], cell_size_m: float
+    voxels: SeenVoxels, floor: LocalFloor, band_m: tuple[float, float], cell_size_m: float
 ) -> OccupancyGrid:
     """Return which cells are free to drive on.
 
@@ -78,8 +79,8 @@ def occupancy_grid(
     ----------
     voxels : SeenVoxels
         Of depth maps, scans or both; z up.
-    floor_m : float
-        Height of the floor.
+    floor : LocalFloor
+        From which heights count.
     band_m : (float, float)
         Lowest and highest height above the floor at which things are in the way.
     cell_size_m : float
@@ -100,14 +101,14 @@ def occupancy_grid(
             "that are not smaller"
         )
         raise ConfigError(msg)
-    above = voxels.surface_m[:, 2] - floor_m
+    above = floor.above(voxels.surface_m)
     standing = voxels.surface_m[(above >= low) & (above <= high), :2]
-    floor = voxels.surface_m[(above < low) & (above > -_FLOOR_BELOW_M), :2]
-    above = voxels.free_m[:, 2] - floor_m
+    ground = voxels.surface_m[(above < low) & (above > -_FLOOR_BELOW_M), :2]
+    above = floor.above(voxels.free_m)
     empty = voxels.free_m[(above >= low) & (above <= high), :2]
-    every = np.concatenate([standing, floor, empty])
+    every = np.concatenate([standing, ground, empty])
     if not len(every):
-        msg = f"nothing was seen within {low} to {high} m above a floor at {floor_m:.2f} m"
+        msg = f"nothing was seen within {low} to {high} m above the floor"
         raise ConfigError(msg)
     first = np.floor(every.min(axis=0) / cell_size_m).astype(np.int64)
     columns, rows = np.floor(every.max(axis=0) / cell_size_m).astype(np.int64) - first + 1
@@ -115,7 +116,7 @@ def occupancy_grid(
         msg = f"a map of {columns}x{rows} cells of {cell_size_m} m; make the cells larger"
         raise ConfigError(msg)
     cells = np.full((rows, columns), UNKNOWN, np.int8)
-    for places, state in ((floor, FREE), (empty, FREE), (standing, OCCUPIED)):
+    for places, state in ((ground, FREE), (empty, FREE), (standing, OCCUPIED)):
         x, y = (np.floor(places / cell_size_m).astype(np.int64) - first).T
         cells[y, x] = state
     return OccupancyGrid(cells, cell_size_m, (first[0] * cell_size_m, first[1] * cell_size_m))

@@ -6,14 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensorfusion._kernels import look_up, unpack
-from sensorfusion.errors import ConfigError
 from sensorfusion.fusion.volume import BLOCK_VOXELS, BlockViews
 from sensorfusion.transform import RigidTransform
-from sensorfusion.triangle_mesh import TriangleMesh
 
-_NEAR_VOXELS = 0.87
+NEAR_VOXELS = 0.87
 """A surface may pass through a voxel that is nearer to it than half of its diagonal."""
-_UPWARD, _BIN_M, _SHARE_OF_LARGEST = 0.9, 0.05, 0.25
 _BLOCKS_AT_ONCE = 4096
 _LOCAL = np.mgrid[:BLOCK_VOXELS, :BLOCK_VOXELS, :BLOCK_VOXELS].reshape(3, -1)[::-1].T
 
@@ -55,7 +52,7 @@ def seen_voxels(views: BlockViews, smallest_weight: float) -> SeenVoxels:
     rows = look_up(views.keys, views.indices, keys)
     surface: list[NDArray[np.float32]] = []
     free: list[NDArray[np.float32]] = []
-    near = _NEAR_VOXELS * views.voxel_size_m / views.truncation_m
+    near = NEAR_VOXELS * views.voxel_size_m / views.truncation_m
     for first in range(0, len(keys), _BLOCKS_AT_ONCE):
         some = slice(first, first + _BLOCKS_AT_ONCE)
         distance, weight = views.tsdf[rows[some]], views.weight[rows[some]]
@@ -70,32 +67,3 @@ def seen_voxels(views: BlockViews, smallest_weight: float) -> SeenVoxels:
     return SeenVoxels(
         np.concatenate(surface or nothing), np.concatenate(free or nothing), views.voxel_size_m
     )
-
-
-def floor_height_m(mesh: TriangleMesh) -> float:
-    """Return the height of the lowest large level surface of an upright mesh.
-
-    Parameters
-    ----------
-    mesh : TriangleMesh
-        Metres, z up.
-
-    Raises
-    ------
-    ConfigError
-        If nothing of it is level.
-    """
-    a, b, c = (mesh.vertices[mesh.triangles[:, k]].astype(np.float64) for k in range(3))
-    normals = np.cross(b - a, c - a)
-    level = normals[:, 2] > _UPWARD * np.linalg.norm(normals, axis=1)
-    if not level.any():
-        msg = "no surface of the mesh is level, so that its floor is not known: give its height"
-        raise ConfigError(msg)
-    heights = ((a + b + c) / 3)[level, 2]
-    bins = np.floor((heights - heights.min()) / _BIN_M).astype(np.int64)
-    areas = np.bincount(bins, normals[level, 2])
-    # A floor may lie across the border of two bins.
-    areas = areas + np.append(areas[1:], 0)
-    lowest = int(np.flatnonzero(areas >= _SHARE_OF_LARGEST * areas.max())[0])
-    inside = (bins == lowest) | (bins == lowest + 1)
-    return float(np.average(heights[inside], weights=normals[level, 2][inside]))
