@@ -48,20 +48,21 @@ class Observed:
         As it is known so far.
     strengths : tuple of ndarray of float16, shape (2, H, W)
         Of the edges of each picture.
-    timestamps_ns : ndarray of int64, shape (F,)
-        Of the pictures.
     edges_at : callable
         Returns the edge points if pictures were taken so many nanoseconds later than stamped.
     spacing_rad : float
         Angle between neighbours of the sensor.
     moves : bool
         Whether the motion of the sensor is known, so that instants matter.
+    scenes : ndarray of int64, shape (F,)
+        Number of what each picture shows: pictures of one number show the same things, and their
+        edges err alike.
     """
 
     camera: Camera
     T_camera_sensor: RigidTransform
     strengths: tuple[NDArray[np.float16], ...]
-    timestamps_ns: NDArray[np.int64]
     edges_at: Callable[[int], MovedEdges]
     spacing_rad: float
     moves: bool
+    scenes: NDArray[np.int64]

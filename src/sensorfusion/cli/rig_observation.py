@@ -1,5 +1,6 @@
 """What a recording shows of its rig: frames with pictures, and the edges of both."""
 
+import math
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from sensorfusion.calibration.edge_observation import MovedEdges, Observed
 from sensorfusion.calibration.edge_points import EdgePoints, edges_of_depth, edges_of_scan
 from sensorfusion.calibration.picture_edges import edge_strength
+from sensorfusion.calibration.scenes import scenes_of
 from sensorfusion.camera import Camera
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
@@ -127,14 +129,17 @@ def observe(beside: Beside) -> Observed:
     """
     found = [_edges(frame, beside.rig) for frame in beside.frames]
     edges = _EdgesInTime(found, beside)
+    ranges_m = np.linalg.norm(edges(0).points, axis=1)
+    reach_m = float(np.median(ranges_m)) if len(ranges_m) else 0.0
+    view_rad = 2.0 * math.atan(0.5 * beside.camera.width / beside.camera.fx)
     return Observed(
         camera=beside.camera,
         T_camera_sensor=beside.T_camera_sensor,
         strengths=tuple(edge_strength(picture, beside.camera) for picture in beside.pictures),
-        timestamps_ns=beside.taken_ns,
         edges_at=edges,
         spacing_rad=float(np.median([each.spacing_rad for _, each in found])),
         moves=edges.moves,
+        scenes=scenes_of(beside.taken_ns, beside.trajectory, view_rad, reach_m),
     )
 
 
