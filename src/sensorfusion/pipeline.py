@@ -13,8 +13,8 @@ from sensorfusion.config import DepthSettings, Settings
 from sensorfusion.depth.absolute import with_metric_scale
 from sensorfusion.depth.into_camera import CameraDepth, Completion, IntoCamera
 from sensorfusion.errors import SourceError, TrackingError
+from sensorfusion.export.pose_files import read_poses
 from sensorfusion.export.reconstruction import Reconstruction
-from sensorfusion.export.trajectory import read_trajectory
 from sensorfusion.mapper import Mapper
 from sensorfusion.mesh.clean import decimate, remove_small_pieces
 from sensorfusion.mesh.poisson import fill_holes
@@ -56,7 +56,8 @@ def reconstruct(  # noqa: PLR0913 (all but the first are optional)
     options : mapping of str to str, optional
         Options of the driver.
     poses : Trajectory, Path or "recording", optional
-        Take ``T_world_camera`` from here (a TUM file, or the recording itself) and do not track.
+        Take ``T_world_camera`` from here (a file that :func:`read_poses` knows, or the recording
+        itself) and do not track.
     go_on : callable, optional
         Told of each frame; ends the run early, with a whole result, by returning False.
     on_open : callable, optional
@@ -192,8 +193,8 @@ def _given_poses(source: FrameSource, poses: Trajectory | Path | str | None) -> 
     if poses is None or isinstance(poses, Trajectory):
         return poses
     if str(poses) != "recording":
-        return read_trajectory(Path(poses))
+        return read_poses(poses, source)
     if source.trajectory is None:
-        msg = "the recording holds no poses; leave out --poses to track it, or name a TUM file"
+        msg = "the recording holds no poses; leave out --poses to track it, or name a file of poses"
         raise SourceError(msg)
     return source.trajectory

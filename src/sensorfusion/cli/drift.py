@@ -17,7 +17,7 @@ from sensorfusion.depth.into_camera import CameraDepth
 from sensorfusion.depth.predicted import is_picture
 from sensorfusion.errors import AnchorError, EvaluationError
 from sensorfusion.evaluate.drift import Drift, DriftCheck
-from sensorfusion.export.trajectory import read_trajectory
+from sensorfusion.export.pose_files import read_poses
 from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.pipeline import depth_maps
@@ -63,7 +63,8 @@ def drift(
     check, refused = DriftCheck(), Counter[str]()
     with only_our_output(), opening.open(source) as opened:
         camera = camera or _camera(opened, settings, source)
-        trajectory = opened.trajectory if poses in (None, "recording") else _read(poses)
+        own = poses is None or poses == "recording"
+        trajectory = opened.trajectory if own else read_poses(str(poses), opened)
         maps = depth_maps(opened, settings, camera, "predicted", trajectory)
         with closing(maps) as made:
             for found in made:
@@ -98,10 +99,6 @@ def _camera(source: FrameSource, settings: DepthSettings, location: str) -> str:
         msg = f"{location}: its first frame holds no picture that a model could be shown"
         raise EvaluationError(msg)
     return next(iter(first.images))
-
-
-def _read(poses: str | None) -> Trajectory | None:
-    return None if poses is None else read_trajectory(Path(poses))
 
 
 def _pose(

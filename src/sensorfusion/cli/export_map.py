@@ -18,7 +18,7 @@ from sensorfusion.depth.into_cloud import IntoCloud
 from sensorfusion.errors import ConfigError, SourceError
 from sensorfusion.export.cloud import CLOUD_ENDINGS, check_cloud_path, write_cloud
 from sensorfusion.export.map_cloud import MapCloud
-from sensorfusion.export.trajectory import read_trajectory
+from sensorfusion.export.pose_files import read_poses
 from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.point_cloud import PointCloud
@@ -151,7 +151,7 @@ def _merged(
 
 def _trajectory(source: FrameSource, location: str, poses: str | None) -> Trajectory:
     if poses is not None and poses != "recording":
-        return read_trajectory(Path(poses))
+        return read_poses(poses, source)
     if source.trajectory is None:
         msg = (
             f"{location}: the recording holds no poses, so nothing says how its frames lie in one "

@@ -51,8 +51,8 @@ def reconstruct(
     source
         A recording, a folder, or a name such as synthetic:room.
     poses
-        Take the camera's poses from a TUM file, or from the recording itself ("recording"),
-        instead of tracking it.
+        Take the sensor's poses from a file (TUM; KITTI or a log of 4x4 matrices, one for each
+        frame), or from the recording itself ("recording"), instead of tracking it.
     config
         TOML file with settings, such as the config.toml of an earlier run.
     """
