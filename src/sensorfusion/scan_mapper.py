@@ -60,8 +60,8 @@ class PreparedScanFrame:
     frame : Frame
     image : RangeImage
         The points that are kept, as rings and firings; its cloud has normals.
-    depths : mapping of str to DepthMap
-        What the depth cameras of the rig measured, with the colours of each pixel.
+    depths : tuple of (DepthMap, ndarray of uint8, shape (H, W, 4), or None)
+        What the depth cameras of the rig measured, and the colours of its pixels.
     """
 
     frame: Frame
@@ -127,6 +127,9 @@ class ScanMapper:
             return
         if not len(prepared.cloud):
             report.drop("no points", timestamp_ns)
+            return
+        if len(self.trajectory) and prepared.frame.sensor != self.trajectory.poses[0].source:
+            report.drop("of another LiDAR than the first scan", timestamp_ns)
             return
         with report.timed("tracking"):
             result = self._place(prepared)

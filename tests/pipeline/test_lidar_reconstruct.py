@@ -1,6 +1,7 @@
 """Scans to a mesh: the whole path, held against exact simulated truth."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,6 +160,29 @@ def test_points_in_no_order_at_all_become_a_mesh(hall, tmp_path):
     result = sf.reconstruct(tmp_path, COARSE)
     assert result.report.used == 3
     assert len(result.mesh.triangles) > 10_000
+
+
+def test_scans_of_a_second_lidar_are_counted_and_not_mixed_in(hall):
+    frames, rig, _ = hall
+    (lidar,) = rig.lidars.values()
+    both = sf.Rig(
+        {},
+        (sf.RigidTransform.identity("lidar", "rear"),),
+        lidars={
+            "lidar": lidar,
+            "rear": replace(lidar, name="rear"),
+        },
+    )
+    rear = replace(frames[1].measurement, coordinate_system="rear")
+    mixed = [sf.Frame(0, 0, "lidar", frames[0].measurement)]
+    mixed += [sf.Frame(1, rear.timestamp_ns, "rear", rear)]
+    mixed += [sf.Frame(2, frames[2].timestamp_ns, "lidar", frames[2].measurement)]
+    result = sf.reconstruct(Frames(mixed, both), COARSE)
+    assert result.report.to_dict()["frames"] == {
+        "in": 3,
+        "used": 2,
+        "dropped": {"of another LiDAR than the first scan": 1},
+    }
 
 
 def test_scans_of_nothing_end_with_the_reason(hall):
