@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sensorfusion.config import Settings
 from sensorfusion.depth.absolute import absolute_depth
-from sensorfusion.depth.align import color_at_depth
+from sensorfusion.depth.align import color_of_first
 from sensorfusion.depth.predicted import (
     depth_of_picture,
     fill_holes,
@@ -287,7 +287,4 @@ def _colors(frame: Frame, depth: DepthMap, rig: Rig) -> NDArray[np.uint8] | None
     pictures = dict(frame.images)
     if isinstance(frame.measurement, Image):
         pictures = {frame.sensor: frame.measurement}
-    for name, image in pictures.items():
-        T_color_depth = rig.transform(name, depth.camera.name)
-        return color_at_depth(depth, image, rig.cameras[name], T_color_depth)
-    return None
+    return color_of_first(depth, pictures, rig)

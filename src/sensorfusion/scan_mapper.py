@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sensorfusion.config import Settings
 from sensorfusion.depth.absolute import absolute_depth
-from sensorfusion.depth.align import color_at_depth
-from sensorfusion.depth.deskew import Twist, deskew, firing_origins, twist_at
+from sensorfusion.depth.align import color_of_first
+from sensorfusion.depth.deskew import Twist, deskew, firing_origins, twist_of
 from sensorfusion.depth.grid_scan import grid_scan
 from sensorfusion.depth.into_cloud import rows_within
 from sensorfusion.depth.normals import cloud_normals, scan_normals
@@ -194,12 +194,7 @@ class ScanMapper:
         for name, measured in frame.depths.items():
             alone = replace(frame, sensor=name, measurement=measured)
             depth = absolute_depth(alone, self.settings.depth, self._rig)
-            colors = None
-            for picture, image in frame.images.items():
-                T_color_depth = self._rig.transform(picture, name)
-                colors = color_at_depth(depth, image, self._rig.cameras[picture], T_color_depth)
-                break
-            found.append((depth, colors))
+            found.append((depth, color_of_first(depth, frame.images, self._rig)))
         return found
 
     def _place(self, prepared: PreparedScanFrame) -> ScanResult:
@@ -211,7 +206,11 @@ class ScanMapper:
             if pose is None:
                 nowhere = ScanMotion(RigidTransform.identity("world", frame.sensor))
                 return ScanResult(nowhere, None, None, None, refused="no pose")
-            return ScanResult(_given_motion(self._given, pose, cloud), None, None, None)
+            twist = twist_of(cloud, self._given)
+            if twist is None:
+                return ScanResult(ScanMotion(pose), None, None, None)
+            motion = ScanMotion(pose, twist.linear_m_s, twist.angular_rad_s)
+            return ScanResult(motion, None, None, None)
         if self._tracker is None or not len(self.trajectory):
             # Until a scan is placed, each may be the first.
             first = known_pose(self._recorded, frame)
@@ -267,14 +266,3 @@ class ScanMapper:
         if self._imu is None:
             return None
         return GyroPrior(self._imu, self._rig.transform(lidar, self._imu.name).rotation)
-
-
-def _given_motion(given: Trajectory, pose: RigidTransform, cloud: PointCloud) -> ScanMotion:
-    """Return where a scan was taken, and how it moved as far as poses beside it say."""
-    middle_ns = cloud.timestamp_ns
-    if cloud.time_offset_ns is not None and len(cloud):
-        middle_ns += (int(cloud.time_offset_ns.min()) + int(cloud.time_offset_ns.max())) // 2
-    twist = twist_at(given, middle_ns)
-    if twist is None:
-        return ScanMotion(pose)
-    return ScanMotion(pose, twist.linear_m_s, twist.angular_rad_s)

@@ -22,7 +22,7 @@ from sensorfusion.cli.rig_observation import Beside, frames_beside, observe
 from sensorfusion.cli.rig_report import change_json, change_lines, estimate_json, estimate_lines
 from sensorfusion.cli.usage import UsageError
 from sensorfusion.errors import EvaluationError
-from sensorfusion.export.pose_files import read_poses
+from sensorfusion.export.pose_files import given_or_recorded
 from sensorfusion.image import Image
 from sensorfusion.rig import Rig
 from sensorfusion.sources.driver import FrameSource
@@ -64,9 +64,7 @@ class Judged:
 
     def trajectory(self, source: FrameSource) -> Trajectory | None:
         """Return the motion of the measuring sensor, None where it is not known."""
-        if self.poses is None or self.poses == "recording":
-            return source.trajectory
-        return read_poses(self.poses, source)
+        return given_or_recorded(self.poses, source)
 
     def beside(self, source: FrameSource, most: int) -> Beside:
         """Return frames of a recording, at most so many, with pictures of the camera."""

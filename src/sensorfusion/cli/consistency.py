@@ -19,7 +19,7 @@ from sensorfusion.evaluate.consistency import (
     Consistency,
     ConsistencyCheck,
 )
-from sensorfusion.export.pose_files import read_poses
+from sensorfusion.export.pose_files import given_or_recorded
 from sensorfusion.image import Image
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.pipeline import depth_maps, reconstruct
@@ -148,9 +148,7 @@ def _sensor(source: FrameSource) -> str:
 
 def _of_scans(source: FrameSource, location: str, poses: str | None) -> _Row:
     """Compare the range images of scans, placed by poses that are given."""
-    trajectory = source.trajectory
-    if poses is not None and poses != _RECORDING:
-        trajectory = read_poses(poses, source)
+    trajectory = given_or_recorded(poses, source)
     if trajectory is None:
         msg = (
             f"{location}: a LiDAR's scans are compared by poses, and the recording holds none; "

@@ -17,7 +17,7 @@ from sensorfusion.depth.into_camera import CameraDepth
 from sensorfusion.depth.predicted import is_picture
 from sensorfusion.errors import AnchorError, EvaluationError
 from sensorfusion.evaluate.drift import Drift, DriftCheck
-from sensorfusion.export.pose_files import read_poses
+from sensorfusion.export.pose_files import given_or_recorded
 from sensorfusion.formats.whole_file import make_folder, whole_file
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.pipeline import depth_maps
@@ -63,8 +63,7 @@ def drift(
     check, refused = DriftCheck(), Counter[str]()
     with only_our_output(), opening.open(source) as opened:
         camera = camera or _camera(opened, settings, source)
-        own = poses is None or poses == "recording"
-        trajectory = opened.trajectory if own else read_poses(str(poses), opened)
+        trajectory = given_or_recorded(poses, opened)
         maps = depth_maps(opened, settings, camera, "predicted", trajectory)
         with closing(maps) as made:
             for found in made:

@@ -18,7 +18,7 @@ from sensorfusion.depth.into_cloud import IntoCloud
 from sensorfusion.errors import ConfigError, SourceError
 from sensorfusion.export.cloud import CLOUD_ENDINGS, check_cloud_path, write_cloud
 from sensorfusion.export.map_cloud import MapCloud
-from sensorfusion.export.pose_files import read_poses
+from sensorfusion.export.pose_files import given_or_recorded
 from sensorfusion.formats.whole_file import make_folder
 from sensorfusion.odometry.given import known_pose
 from sensorfusion.point_cloud import PointCloud
@@ -150,13 +150,12 @@ def _merged(
 
 
 def _trajectory(source: FrameSource, location: str, poses: str | None) -> Trajectory:
-    if poses is not None and poses != "recording":
-        return read_poses(poses, source)
-    if source.trajectory is None:
+    trajectory = given_or_recorded(poses, source)
+    if trajectory is None:
         msg = (
             f"{location}: the recording holds no poses, so nothing says how its frames lie in one "
             "world; run 'sensorfusion reconstruct' on it first and give its trajectory.tum with "
             "--poses"
         )
         raise SourceError(msg)
-    return source.trajectory
+    return trajectory

@@ -1,5 +1,6 @@
 """Alignment: a depth map in another camera, and another camera's colour at a depth map."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from sensorfusion.depth.filters import jump_tolerance
 from sensorfusion.depth_map import DepthMap
 from sensorfusion.errors import CalibrationError, CoordinateSystemMismatchError
 from sensorfusion.image import Image
+from sensorfusion.rig import Rig
 from sensorfusion.transform import RigidTransform
 
 
@@ -58,6 +60,29 @@ def align_depth(depth: DepthMap, camera: Camera, T_camera_depth: RigidTransform)
     origin = np.empty(metres.shape, np.uint8)
     _align_kernels.merge(layers, tolerance, metres, origin)
     return DepthMap(metres, camera, depth.timestamp_ns, origin=origin)
+
+
+def color_of_first(
+    depth: DepthMap, pictures: Mapping[str, Image], rig: Rig
+) -> NDArray[np.uint8] | None:
+    """Return what the first of a frame's pictures shows at every pixel of a depth map.
+
+    Parameters
+    ----------
+    depth : DepthMap
+    pictures : mapping of str to Image
+        By camera of the rig.
+    rig : Rig
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 4), or None
+        As of :func:`color_at_depth`; None without a picture.
+    """
+    for name, image in pictures.items():
+        T_color_depth = rig.transform(name, depth.camera.name)
+        return color_at_depth(depth, image, rig.cameras[name], T_color_depth)
+    return None
 
 
 def color_at_depth(

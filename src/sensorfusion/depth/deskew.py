@@ -194,15 +194,24 @@ def deskew_along(cloud: PointCloud, trajectory: Trajectory | None, to_ns: int) -
     to_ns : int
         As for :func:`deskew`.
     """
-    if trajectory is None:
-        return None
+    twist = None if trajectory is None else twist_of(cloud, trajectory)
+    return None if twist is None else deskew(cloud, twist, to_ns)
+
+
+def twist_of(cloud: PointCloud, trajectory: Trajectory) -> Twist | None:
+    """Return how the LiDAR of a scan moved in the middle of it, or None where that is unknown.
+
+    Parameters
+    ----------
+    cloud : PointCloud
+    trajectory : Trajectory
+        ``T_world_sensor`` of the LiDAR, whatever it calls it; see :func:`twist_at`.
+    """
     middle_ns = cloud.timestamp_ns
     if cloud.time_offset_ns is not None and len(cloud):
         middle_ns += (int(cloud.time_offset_ns.min()) + int(cloud.time_offset_ns.max())) // 2
     twist = twist_at(trajectory, middle_ns)
-    if twist is None:
-        return None
-    return deskew(cloud, replace(twist, coordinate_system=cloud.coordinate_system), to_ns)
+    return None if twist is None else replace(twist, coordinate_system=cloud.coordinate_system)
 
 
 def twist_at(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensorfusion.camera import Camera, ray_table
 from sensorfusion.config import DepthSettings
 from sensorfusion.depth.absolute import absolute_depth
-from sensorfusion.depth.align import color_at_depth
+from sensorfusion.depth.align import color_of_first
 from sensorfusion.depth.beams import BeamSpacing, beam_spacing
 from sensorfusion.depth.deskew import deskew_along
 from sensorfusion.depth.occlusion import remove_hidden
@@ -64,12 +64,7 @@ class IntoCloud:
         images = frame.images if self._with_color else {}
         if not isinstance(frame.measurement, PointCloud):
             depth = absolute_depth(frame, self._settings, self._rig)
-            name = next(iter(images), None)
-            if name is None:
-                return cloud_of(depth)
-            T_color_depth = self._rig.transform(name, depth.camera.name)
-            camera = self._rig.cameras[name]
-            return cloud_of(depth, color_at_depth(depth, images[name], camera, T_color_depth))
+            return cloud_of(depth, color_of_first(depth, images, self._rig))
         lidar, cloud = self._rig.lidars[frame.sensor], frame.measurement
         kept = rows_within(cloud, lidar, self._settings)
         if not images or not len(cloud):

@@ -72,6 +72,19 @@ def read_poses(path: Path | str, source: FrameSource) -> Trajectory:
     return trajectory
 
 
+def given_or_recorded(poses: Path | str | None, source: FrameSource) -> Trajectory | None:
+    """Return the poses of a file, or without one ("recording", too) those that a source holds.
+
+    Raises
+    ------
+    SourceError, CorruptRecordingError
+        As :func:`read_poses`.
+    """
+    if poses is None or str(poses) == "recording":
+        return source.trajectory
+    return read_poses(poses, source)
+
+
 def _of_lines(path: Path, lines: _Lines) -> list[NDArray[np.float64]]:
     """Return the matrices of lines of twelve numbers."""
     return [
